@@ -17,12 +17,14 @@ from agentkit.errors import AgentkitError, ImageError, UsageError
 from agentkit.events import Event
 from agentkit.run import Run
 from agentkit.stream import AnswerStream, Turn
-from agentkit.values import Image
+from agentkit.values import File, Image
 from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.base64text import decode_base64
 
 URI = "agentkit://images/"
 """How a picture of these conversations is named outside of them: this, and its SHA-256."""
+FILE_URI = "agentkit://files/"
+"""How a file of them is."""
 MOST_PICTURES = 16
 """Pictures that one prompt may hand in."""
 
@@ -41,9 +43,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _HANDLE = re.compile(r"img_[1-9][0-9]{0,8}\Z")
 
 
-def uri_of(image: Image) -> str:
-    """The address of a picture outside of its conversation."""
-    return f"{URI}{image.sha256}"
+def uri_of(thing: Image | File) -> str:
+    """The address of a picture or file outside of its conversation."""
+    return f"{FILE_URI if isinstance(thing, File) else URI}{thing.sha256}"
 
 
 class Chats:
@@ -131,6 +133,19 @@ class Chats:
             for image in chat.images.values():
                 if image.sha256 == sha256:
                     return image
+        return None
+
+    def at(self, uri: str) -> Image | File | None:
+        """The picture or file of these conversations with this address."""
+        if uri.startswith(URI):
+            return self.image(uri.removeprefix(URI))
+        sha256 = uri.removeprefix(FILE_URI)
+        if sha256 == uri or not _SHA256.match(sha256):
+            return None
+        for chat in reversed(self._chats.values()):
+            for file in chat.files.values():
+                if file.sha256 == sha256:
+                    return file
         return None
 
     async def pictures(self, given: Pictures, chat: Conversation[Any]) -> list[Image]:

@@ -14,6 +14,7 @@ from agentkit.answer import Answer
 from agentkit.conversation import Conversation
 from agentkit.errors import UsageError
 from agentkit.integrations.chats import Chats, Pictures, Tell, uri_of, watched
+from agentkit.run.lines import of_file
 from agentkit.show.plain import line
 from agentkit.tools.tool import NAME
 from agentkit.values import Image, Text
@@ -74,14 +75,15 @@ class PortableReply:
         return [Image.from_bytes(decode_base64(url.partition(",")[2])) for url in urls]
 
     def note(self) -> str:
-        """What another model has to know beside the words: the handles of the pictures, their
-        addresses, the id of the conversation, and whether a person has to decide.
+        """What another model has to know beside the words: the handles of the pictures and files,
+        their addresses, the id of the conversation, and whether a person has to decide.
         """
         lines = [
             f"[{image.name}: {image.width or '?'}×{image.height or '?'} {image.media_type}, "
             f"{image.size:,} bytes, {uri_of(image)}]"
             for image in self.answer.images
         ]
+        lines += [f"[{of_file(each)}, {uri_of(each)}]" for each in self.answer.files]
         lines += [f"[a picture could not be had: {each.reason}]" for each in self.answer.failures]
         if self.answer.status == "paused":
             calls = ", ".join(each.name for each in self.answer.pending)

@@ -14,7 +14,7 @@ from agentkit.integrations.chats import uri_of
 from agentkit.integrations.mcp.previews import Preview
 from agentkit.integrations.portable import PortableReply
 from agentkit.show.plain import line
-from agentkit.values import Image, Invocation, Text
+from agentkit.values import File, Image, Invocation, Text
 
 MOST = 900_000
 """Characters of a result as JSON: Claude Desktop takes no message of 1,048,576."""
@@ -22,6 +22,7 @@ _MOST_TEXT = 200_000
 _MOST_NOTE = 100_000
 _MOST_ERROR = 20_000
 _MOST_IMAGES = 400
+_MOST_FILES = 100
 _MOST_ARGUMENTS = 2_000
 _MOST_FAILURES = 50
 _BESIDE = 2_000
@@ -43,7 +44,8 @@ def result_of(reply: PortableReply, previews: Previews, *, error: str = "") -> C
     left = MOST - _BESIDE - _length(text) - _length(structured)
     images = reply.answer.images[:_MOST_IMAGES]
     links = [_link(image) for image in images]
-    left -= sum(_length(link.model_dump(by_alias=True, mode="json")) for link in links)
+    files = [_link_of_file(file) for file in reply.answer.files[:_MOST_FILES]]
+    left -= sum(_length(link.model_dump(by_alias=True, mode="json")) for link in [*links, *files])
     for image, link in zip(images, links, strict=True):
         preview = previews.get(image.sha256)
         if preview is not None and len(preview.data) + 200 <= left:
@@ -52,6 +54,7 @@ def result_of(reply: PortableReply, previews: Previews, *, error: str = "") -> C
                 ImageContent(type="image", data=preview.data, mime_type=preview.media_type)
             )
         content.append(link)
+    content += files
     return CallToolResult(content=content, structured_content=structured, is_error=bool(error))
 
 
@@ -98,6 +101,17 @@ def _link(image: Image) -> ResourceLink:
     )
 
 
+def _link_of_file(file: File) -> ResourceLink:
+    return ResourceLink(
+        type="resource_link",
+        uri=uri_of(file),
+        name=file.name,
+        title=line(file.file_name, width=200) or None,
+        mime_type=file.media_type,
+        size=file.size,
+    )
+
+
 def _structured(reply: PortableReply, error: str) -> dict[str, Any]:
     answer = reply.answer
     found: dict[str, Any] = {
@@ -106,6 +120,8 @@ def _structured(reply: PortableReply, error: str) -> dict[str, Any]:
         "images": [_facts(image) for image in answer.images[:_MOST_IMAGES]],
         "cost_usd": answer.usage.cost_usd,
     }
+    if answer.files:
+        found["files"] = [_facts_of_file(file) for file in answer.files[:_MOST_FILES]]
     if answer.failures:
         found["failures"] = [_cut(each.reason)[:300] for each in answer.failures[:_MOST_FAILURES]]
     if answer.pending:
@@ -122,6 +138,16 @@ def _facts(image: Image) -> dict[str, Any]:
         "height": image.height,
         "bytes": image.size,
         "cost_usd": image.cost_usd,
+    }
+
+
+def _facts_of_file(file: File) -> dict[str, Any]:
+    return {
+        "handle": file.name,
+        "uri": uri_of(file),
+        "name": line(file.file_name, width=200),
+        "media_type": file.media_type,
+        "bytes": file.size,
     }
 
 

@@ -1,4 +1,4 @@
-"""An agent as an MCP server: its one tool, its pictures as resources, and the transports."""
+"""An agent as an MCP server: its one tool, its pictures and files as resources, and transports."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from mcp_types import (
 from agentkit._check import check_number
 from agentkit._version import __version__
 from agentkit.agent import Agent
-from agentkit.errors import ImageError, StoreError
-from agentkit.integrations.chats import URI
+from agentkit.errors import FileError, ImageError, StoreError
+from agentkit.integrations.chats import FILE_URI, URI
 from agentkit.integrations.mcp.calls import Calls, Request
 from agentkit.integrations.mcp.http import HttpApp
 from agentkit.integrations.mcp.standard_input import own_stdin
 from agentkit.integrations.portable import portable
-from agentkit.values import Image
+from agentkit.values import File, Image
 
 PATIENCE = 600.0
 """Seconds for which a question to a person waits for its answer."""
@@ -129,22 +129,28 @@ class AgentServer:
             uri_template=f"{URI}{{sha256}}",
             description="A picture of a conversation with this server, as it was drawn.",
         )
-        return ListResourceTemplatesResult(resource_templates=[template])
+        files = ResourceTemplate(
+            name="file",
+            uri_template=f"{FILE_URI}{{sha256}}",
+            description="A file of a conversation with this server.",
+        )
+        return ListResourceTemplatesResult(resource_templates=[template, files])
 
     async def _read_resource(
         self, _: Request, params: ReadResourceRequestParams
     ) -> ReadResourceResult:
         uri = str(params.uri)
-        found = self.tool.chats.image(uri.removeprefix(URI)) if uri.startswith(URI) else None
+        found = self.tool.chats.at(uri)
         if found is None:
             raise MCPError(INVALID_PARAMS, "there is no such picture here", {"uri": uri[:200]})
         try:
             blob = await asyncio.to_thread(_base64, found)
-        except (ImageError, StoreError) as error:
-            raise MCPError(INVALID_PARAMS, f"this picture is gone: {error}") from None
+        except (FileError, ImageError, StoreError) as error:
+            what = "file" if isinstance(found, File) else "picture"
+            raise MCPError(INVALID_PARAMS, f"this {what} is gone: {error}") from None
         contents = BlobResourceContents(uri=uri, mime_type=found.media_type, blob=blob)
         return ReadResourceResult(contents=[contents])
 
 
-def _base64(image: Image) -> str:
-    return pybase64.b64encode(image.bytes()).decode("ascii")
+def _base64(thing: Image | File) -> str:
+    return pybase64.b64encode(thing.bytes()).decode("ascii")

@@ -16,7 +16,7 @@ import pytest
 from mcp import MCPError
 from mcp_types import ElicitResult, ImageContent, ResourceLink, TextContent
 
-from agentkit import Agent, Context, Image, OpenRouter, tool
+from agentkit import Agent, Context, File, Image, OpenRouter, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say
 from agentkit.errors import UsageError
 from agentkit.images.store import MemoryImageStore
@@ -87,6 +87,35 @@ async def test_a_picture_and_a_second_turn(
         assert "With a hat." in text_of(second)
         assert second.structured_content["conversation"] == data["conversation"]
     assert "Draw a fox" in json.dumps(emulator.requests[-1].body)
+
+
+async def test_a_file_is_linked_and_read(
+    client: OpenRouter, store: MemoryImageStore, emulator: Emulator, protocol: str
+) -> None:
+    table = b"day,rain\nMonday,7\n"
+
+    @tool
+    def export() -> File:
+        """A table."""
+        return File.from_bytes(table, name="rain\u202e.csv")
+
+    agent = Agent("openai/gpt-5.2", client=client, store=store, checks=False, tools=[export])
+    emulator.play(CallTool("export", {}), "Here.")
+    async with connected(mcp.server(agent), protocol) as reader:
+        result = await reader.call_tool("draw", {"prompt": "Export"})
+        told, link = result.content
+        assert isinstance(told, TextContent)
+        assert isinstance(link, ResourceLink)
+        (facts,) = result.structured_content["files"]
+        assert (facts["handle"], facts["bytes"], facts["uri"]) == ("file_1", 18, str(link.uri))
+        assert (link.name, link.mime_type, link.size) == ("file_1", "text/csv", 18)
+        assert f"18 bytes), {link.uri}]" in told.text
+        assert "\u202e" not in f"{told.text}{link.title}{facts['name']}"
+        (read,) = (await reader.read_resource(str(link.uri))).contents
+        assert (base64.b64decode(read.blob), read.mime_type) == (table, "text/csv")
+        for wrong in ("0" * 64, "../x", ""):
+            with pytest.raises(MCPError, match="no such picture"):
+                await reader.read_resource(f"agentkit://files/{wrong}")
 
 
 @pytest.mark.parametrize(
