@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 import threading
 import zlib
@@ -132,11 +133,19 @@ class FolderStorage:
         """The folder of a run, made if it is missing. Raises `LedgerError` for one of another
         user.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (self.folder, self._folder(run)):
+        try:
+            found = os.lstat(self.folder)
+        except FileNotFoundError:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-            _check_owner(folder)
+                os.mkdir(self.folder, 0o700)  # noqa: PTH102 - see below
+            found = os.lstat(self.folder)
+        _check_owner(self.folder, found)
+        folder = self._folder(run)
+        # Without pathlib, which asks several times: this is done for each request.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)  # noqa: PTH102
+        _check_owner(folder, os.lstat(folder))
         return folder
 
     def _folder(self, run: str) -> Path:
@@ -259,14 +268,13 @@ def _is_there(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _check_owner(folder: Path) -> None:
-    found = folder.lstat()
+def _check_owner(folder: Path, found: os.stat_result) -> None:
     if os.name != "nt" and found.st_uid != os.geteuid():
         raise LedgerError(
             f"the call ledger {folder} belongs to another user (uid {found.st_uid}): nothing is "
             "written to it; give a folder of your own, Ledger(folder)"
         )
-    if not folder.is_dir() or folder.is_symlink():
+    if not stat.S_ISDIR(found.st_mode):
         raise LedgerError(f"the call ledger {folder} is no folder: a link is not followed")
 
 
