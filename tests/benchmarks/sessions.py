@@ -40,9 +40,9 @@ GOALS = {
     "bytes": 1.2,
     "sent_bytes": 1.2,
 }
-OF_A_TURN = (False, True, False, True, True)
+OF_A_TURN = (False, True, True, True)
 """The transactions of a turn that is sent: which of them wait for the disk."""
-OF_A_CALL = (True, False, True)
+OF_A_CALL = (True, True)
 """The same of its call ledger alone."""
 WINDOW = 25
 """Turns whose median is compared: at the begin and at the end."""
@@ -113,8 +113,8 @@ async def _sent(
     origin: str, folder: Path, sessions: Sessions, turns: int
 ) -> tuple[tuple[float, float], tuple[float, float], list[int]]:
     """Seconds that a turn takes longer where it is saved, and those of its transactions alone: the
-    run, its request, the head of the reply, the reply, the turn. The same of a run that has only
-    the call ledger. And the bytes that were written for each saved turn.
+    run, its request, the reply, the turn. The same of a run that has only the call ledger. And the
+    bytes that were written for each saved turn.
     """
     client = OpenRouter(api_key="sk-or-bench", base_url=f"{origin}/plain-1")
     agent = Agent(MODEL, client=client, store=sessions.store)
