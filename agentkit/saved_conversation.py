@@ -172,7 +172,7 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                     error.run = log.run  # what came, though it could not be written
                 raise
             try:
-                await finish(self._write(self._ended(), answer.run), None)
+                await finish(self._write(self._ended(), answer.run, frees=not is_held), None)
             except asyncio.CancelledError as stopped:
                 if not log.is_stopping:
                     raise
@@ -346,24 +346,45 @@ class SavedConversation(Conversation[OutputT], Generic[OutputT]):
                 run, shown, sync = latest
                 self._record.save(run, shown, sync=sync)
 
-    def _write_last(self, how: Callable[[Run, Shown], None], run: Run, shown: Shown) -> None:
-        with self._pen:
-            self._latest = None
-            how(run, shown)
+    def _write_last(
+        self,
+        how: Callable[[Run, Shown], None],
+        run: Run,
+        shown: Shown,
+        release: Callable[[], None] | None = None,
+    ) -> None:
+        try:
+            with self._pen:
+                self._latest = None
+                how(run, shown)
+        finally:
+            if release is not None:
+                release()
 
     def _ended(self) -> Callable[[Run, Shown], None]:
         """What becomes of a run that has come to its end."""
         return self._record.save if self._waiting is not None else self._record.keep
 
-    async def _write(self, how: Callable[[Run, Shown], None], run: Run) -> None:
-        """Write a run that has come to an end. Raises `SessionError` that has it."""
+    async def _write(
+        self, how: Callable[[Run, Shown], None], run: Run, *, frees: bool = False
+    ) -> None:
+        """Write a run that has come to an end. Raises `SessionError` that has it. With `frees`, the
+        conversation is not held any more then, written or not.
+        """
+        release = None
+        if frees:  # by the same thread: to wake one takes as long as a few statements
+            release, self._release_lock = self._release_lock, None
         try:
-            await asyncio.to_thread(self._write_last, how, run, self._shown())
+            await asyncio.to_thread(self._write_last, how, run, self._shown(), release)
+            release = None
         except SessionError as error:
             if how != self._record.save:
                 self._unsaved.append((how, run))
             error.run = run
             raise
+        finally:
+            if release is not None:  # once more, for there may have been no thread
+                self._release_lock = release
 
     async def _end_failed(self, run: Run | None, error: BaseException) -> None:
         """Write what a turn that failed has left: its pictures and its cost."""

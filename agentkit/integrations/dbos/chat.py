@@ -175,7 +175,13 @@ class DurableChat(SavedConversation[Any]):
             )
         return await super()._ready(start)
 
-    async def _write(self, how: Callable[[Run, Shown], None], run: Run) -> None:
+    async def _write(
+        self,
+        how: Callable[[Run, Shown], None],
+        run: Run,
+        *,
+        frees: bool = False,  # noqa: ARG002 - it may have to be written again
+    ) -> None:
         self._steps.ended(run, self._failure)
         shown = self._shown()
         try:
