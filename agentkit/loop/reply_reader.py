@@ -498,8 +498,9 @@ class ReplyReader:
         if collector is None:
             return
         self._see_rest(collector)
-        await collector.finish(grace)
-        await self._take_files(self.decoder.reply(), grace)
+        # Side by side: both have the same time.
+        files = self._take_files(self.decoder.reply(), grace)
+        await asyncio.gather(collector.finish(grace), files)
         self._say_rest()
 
     def _see_rest(self, collector: Collector) -> None:
@@ -510,13 +511,14 @@ class ReplyReader:
 
     def leave(self, grace: float) -> bool:
         """Leave the downloads to the conversation, which has their pictures when they are there.
-        False where there are none, or it is nobody's.
+        False where there are none, it is nobody's, or files are to be had: these are waited for,
+        since another turn might give their handles to other files.
         """
         collector, later = self._collector, self._log.later
         if collector is None or later is None or not grace:
             return False
         self._see_rest(collector)
-        if not collector.is_downloading:
+        if not collector.is_downloading or files_of(self.decoder.reply()):
             return False
         self._is_left = True
         later(go_on(collector, grace), collector.pending)

@@ -12,7 +12,7 @@ from hashlib import sha256
 import pytest
 
 from agentkit import FetchPolicy, Image, ImageFailed, ImageReady, Limits, OpenRouter, tool
-from agentkit.emulator import CallTool, Raw, Reply, Say
+from agentkit.emulator import CallTool, Raw, Reply, Say, UseServerTool
 from agentkit.errors import DeadlineExceeded
 from agentkit.studio import Studio
 from agentkit.tools import Billed
@@ -82,6 +82,25 @@ async def test_a_stream_that_is_left(bench: Bench, host: SlowHost) -> None:
     assert [image.bytes() for image in stream.run.images] == [FOX, HEN]
     ready = [each.image.name async for each in stream if isinstance(each, ImageReady)]
     assert ready == ["img_1", "img_2"]
+
+
+async def test_files_of_a_turn_that_is_left_come_with_its_pictures(
+    bench: Bench, host: SlowHost
+) -> None:
+    """In a conversation, which goes on with the downloads of pictures by itself."""
+    if bench.way.api == "chat":  # where server tools leave no files
+        return
+    shell = UseServerTool("openrouter:shell", files={"rain.csv": b"day,rain\n"})
+    bench.emulator.play([Reply([shell, *drawn(host).content])])
+    chat = bench.agent(fetch=LONG).conversation()
+    async with chat.stream("Draw") as stream:
+        await host.both_asked()
+        host.release_soon()
+    await chat.settled()
+    assert [image.bytes() for image in chat.images.values()] == [FOX, HEN]
+    assert [file.bytes() for file in chat.files.values()] == [b"day,rain\n"]
+    assert stream.run is not None
+    assert [file.name for file in stream.run.files] == ["file_1"]
 
 
 @pytest.mark.parametrize("grace", [0, 0.05])
