@@ -32,8 +32,9 @@ from agentkit.run import Run
 from agentkit.run.planner import Planner
 from agentkit.run.summary import sent as sent_of
 from agentkit.stream import AnswerStream, EventLog, Save, Turn
-from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Messages, Usage
+from agentkit.values import APIS, Api, File, Image, ImageFailure, Message, Usage
 from agentkit.values.image_groups import ImageMapping
+from agentkit.values.messages import NO_MESSAGES
 from agentkit.wire.body import Encoded
 
 OutputT = TypeVar("OutputT", default=Any)
@@ -59,7 +60,7 @@ class Conversation(Generic[OutputT]):
             "conversation(model={!r})", agent.model if model is None else model
         )
         self._session_id: str | None = None
-        self._messages = Messages.of(())
+        self._messages = NO_MESSAGES
         self._album = Album()
         self._encoded = Encoded(heads=agent.known.heads)
         self._planner = Planner()
@@ -462,7 +463,7 @@ class Conversation(Generic[OutputT]):
             model=self._model,
             api=self._api,
             messages=cast("tuple[Message, ...]", self._messages),  # held as it is
-            start=len(self._messages),
+            start=self._messages.length,
             limits=limits if task is None else task.within(limits),
             images=self._album.all(),
             files=tuple(self._album.files.values()),
@@ -486,11 +487,11 @@ class Conversation(Generic[OutputT]):
 
     def _check_own(self, run: Run) -> None:
         messages = run.shared_messages
-        if len(self._messages) != run.start or not messages.begins_with(self._messages):
+        if self._messages.length != run.start or not messages.begins_with(self._messages):
             raise UsageError(
                 f"run {run.id} does not go on from where this conversation is: it began "
                 f"after {run.start} messages, and this "
-                f"conversation has {len(self._messages)}; Agent.resume(run) needs no conversation"
+                f"conversation has {self._messages.length}; Agent.resume(run) needs no conversation"
             )
 
     def _stopped(self, log: EventLog) -> Answer[Any]:
@@ -542,7 +543,7 @@ class Conversation(Generic[OutputT]):
         return {"text/plain": repr(self), "text/html": shown}
 
     def __repr__(self) -> str:
-        counts = f"{len(self._messages)} messages {len(self._album.images)} images"
+        counts = f"{self._messages.length} messages {len(self._album.images)} images"
         return (
             f"<Conversation {self._model!r} api={self._api!r} "
             f"{counts}{' waiting' if self._waiting else ''}>"

@@ -42,7 +42,7 @@ def hold(run: Run, context: RunContext) -> Run:
 
     It is asked anew whenever a run goes on, so nothing that a saved run says lets a call pass.
     """
-    calls = {call.id for call in run.shared_messages[-1].calls}
+    calls = {call.id for call in run.shared_messages.last.calls}
     held = {each.call_id for each in run.waiting}
     within_limits = {each.id for each in run.pending[: calls_left(run)]}
     waiting = list(run.waiting)
@@ -330,7 +330,7 @@ def _ready_to_decide(run: Run, approve: Iterable[str], used: UsedApprovals) -> R
     unseen = [replace(each, arguments=None) for each in run.pending if each.id not in shown]
     run = run.with_invocation(*unseen)
     known = {each.id for each in run.pending} | {each.call_id for each in run.results}
-    calls = run.shared_messages[-1].calls
+    calls = run.shared_messages.last.calls
     hidden = [Invocation(call.id, call.name) for call in calls if call.id not in known]
     return replace(run, invocations=(*run.invocations, *hidden)) if hidden else run
 
@@ -434,7 +434,7 @@ def given_up(run: Run) -> Run:
     """
     requested = {each.id for each in run.requested}
     run = without_agents(run)
-    own = {call.id for call in run.shared_messages[-1].calls}
+    own = {call.id for call in run.shared_messages.last.calls}
     words = (Text("cancelled: the run was stopped"),)
     run = replace(run, waiting=())
     for invocation in run.pending:

@@ -145,10 +145,10 @@ def _finished(run: Run, step: Finish, output: Output[Any] | None) -> tuple[Run, 
     second time.
     """
     ended = replace(run, status=step.status, closing=step.reached or run.closing)
-    if output is None or step.status == "refused" or run.shared_messages[-1].role != "assistant":
+    if output is None or step.status == "refused" or run.shared_messages.last.role != "assistant":
         return ended, step
     try:
-        return ended, replace(step, output=output.read(run.shared_messages[-1].text))
+        return ended, replace(step, output=output.read(run.shared_messages.last.text))
     except BadOutput as error:
         if step.status == "limited":
             return ended, step
@@ -185,7 +185,7 @@ def _too_late(run: Run, live: LiveRun) -> DeadlineExceeded:
     stopped = (log.run or run).replace(seconds=clock.spent())
     if has_begun:
         log.run = stopped
-    return with_run(error, stopped) if len(stopped.shared_messages) > stopped.start else error
+    return with_run(error, stopped) if stopped.shared_messages.length > stopped.start else error
 
 
 def _leave_run(error: BaseException, live: LiveRun) -> None:

@@ -92,7 +92,7 @@ async def with_parsed_calls(
 
     A call that has arguments already was seen before. Raises `HookFailed` with the run.
     """
-    calls = {call.id: call for call in run.shared_messages[-1].calls}
+    calls = {call.id: call for call in run.shared_messages.last.calls}
     parsed: list[Invocation] = []
     for invocation in run.pending:
         call = calls.get(invocation.id)

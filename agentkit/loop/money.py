@@ -68,7 +68,7 @@ async def next_request(run: Run, context: RunContext) -> NextRequest | None:
     """The next request, priced; None where a call, a person or the end comes next. Raises
     `SessionError` where a budget is kept in a database that cannot be read.
     """
-    if run.shared_messages[-1].role == "assistant" or run.pending:
+    if run.shared_messages.last.role == "assistant" or run.pending:
         return None
     if context.budget.is_kept:
         await context.budget.refresh()

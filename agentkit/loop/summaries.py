@@ -30,7 +30,7 @@ def due(run: Run, live: LiveRun) -> int | None:
         policy is None
         or live.has_summarised
         or run.turns
-        or len(run.shared_messages) > run.start + 1
+        or run.shared_messages.length > run.start + 1
     ):
         return None
     return summary.due(run.shared_messages, run.start, policy)
@@ -70,7 +70,7 @@ async def summarised(run: Run, step: Summarise, live: LiveRun) -> Run:
     except AgentkitError as error:
         after, reason = run_of(error) or before, str(error)
     run = run.replace(spent=(*run.spent, *after.spent))
-    reply = after.shared_messages[-1].text if after.turns and after.refusal is None else ""
+    reply = after.shared_messages.last.text if after.turns and after.refusal is None else ""
     handles = {each.name for each in (*run.images, *run.files)}
     text = summary.checked(reply, words, handles)
     if text is None:

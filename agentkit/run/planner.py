@@ -43,6 +43,7 @@ from agentkit.values import (
     fast_init,
     replace,
 )
+from agentkit.values.messages import NO_MESSAGES
 
 Thing = Image | File
 _BLIND = "You cannot see pictures here; they are told by their handles."
@@ -166,7 +167,7 @@ class _State:
 
     def __init__(self, asked: Circumstances, messages: Messages, known: Known) -> None:
         self.asked = asked
-        self._messages = Messages.of(())
+        self._messages = NO_MESSAGES
         self._known = known
         self._start = 0
         self._calls = CallIds(asked.audience)
@@ -199,14 +200,14 @@ class _State:
         known: Known,
     ) -> bool:
         """Whether this conversation is the one that was walked through, and perhaps more."""
-        seen = len(self._messages)
+        seen = self._messages.length
         if asked != self.asked:
             return False
         if start != self._start and self._walk is not None and self._walk.kept_back:
             return False
         if not messages.begins_with(self._messages) or not known.goes_on(self._known):
             return False
-        new = messages.between(seen, len(messages)) if self._loose else ()
+        new = messages.between(seen, messages.length) if self._loose else ()
         return not any(each.name in self._loose for message in new for each in things_of(message))
 
     def is_within(self, messages: Messages) -> bool:
@@ -215,8 +216,8 @@ class _State:
 
     def take(self, messages: Messages, start: int, known: Known) -> None:
         """Walk on to the end of these messages."""
-        seen, self._start = len(self._messages), start
-        new = messages.between(seen, len(messages))
+        seen, self._start = self._messages.length, start
+        new = messages.between(seen, messages.length)
         for index, message in enumerate(new, seen):
             self._calls.take(index, message)
         if self._walk is not None:
@@ -225,7 +226,7 @@ class _State:
                 self._walk.take(index, message, may_leave=index <= start)
         else:
             sent = self._calls.sent
-            changed = [each for each in range(seen, len(messages)) if each in sent]
+            changed = [each for each in range(seen, messages.length) if each in sent]
             views = {each: MessageView(calls=sent[each]) for each in changed}
             self._views = self._views.changed(views)
         self._messages, self._known = messages, known
@@ -463,7 +464,7 @@ class Teller:
         self._first, self._next = first, first
         self._before = ""
         """What stands before the first message, if turns are left out."""
-        self._sent = Messages.of(())
+        self._sent = NO_MESSAGES
         """The messages from the first one on that is sent, where that is not the first of all."""
         self._views = NONE
         """How they go, by their positions among those that are sent."""
@@ -487,15 +488,15 @@ class Teller:
             self._before = _left_out(self._told, self._walk.lines)
         changed = [each for each in self._walk.changed if first <= each < self._next]
         self._walk.changed.clear()
-        new = messages.between(self._next, len(messages))
+        new = messages.between(self._next, messages.length)
         for index, message in enumerate(new, self._next):
             self._find_fresh(index, message)
         views = {
             index - first: self._view(index, self._before if index == first else "")
-            for index in (*changed, *range(self._next, len(messages)))
+            for index in (*changed, *range(self._next, messages.length))
         }
         self._views = self._views.changed(views)
-        self._next = len(messages)
+        self._next = messages.length
         self._sent = messages if first == 0 else self._sent.with_more(*new)
         return Plan(self._sent, self._views, self._walk.sent_files())
 

@@ -175,7 +175,7 @@ class Run:
     @property
     def added(self) -> tuple[Message, ...]:
         """The messages of this run, its prompt first."""
-        return self.shared_messages[self.start :]
+        return self.shared_messages.after(self.start)
 
     def replace(self, **changes: Any) -> Self:
         """The run with these changes."""
@@ -367,7 +367,7 @@ class Run:
         """Where the last invocation with this id is. Those of the last reply are at the end, in the
         order of its calls, so that none of many is searched for among the others.
         """
-        invocations, numbers = self.invocations, self.shared_messages[-1].call_numbers
+        invocations, numbers = self.invocations, self.shared_messages.last.call_numbers
         guess = len(invocations) - len(numbers) + numbers.get(call_id, 0)
         if 0 <= guess < len(invocations) and invocations[guess].id == call_id:
             return guess
@@ -385,7 +385,7 @@ class Run:
             asked = tuple([each for each in asked if each.call_id != invocation.id])
         invocations = self._invocations_with_one(invocation)
         results = (*self.results, result)
-        last = self.shared_messages[-1]
+        last = self.shared_messages.last
         order = last.call_numbers
         if (
             last.role != "assistant"
@@ -484,7 +484,7 @@ class Run:
 
     def call(self, call_id: str) -> ToolCall:
         """The call with this id in the last reply. Raises `LookupError` where it is not there."""
-        last = self.shared_messages[-1]
+        last = self.shared_messages.last
         number = last.call_numbers.get(call_id)
         if number is None:
             raise LookupError(f"no call {call_id!r} is waiting in run {self.id}")
@@ -502,7 +502,7 @@ class Run:
         """Notebook display."""
         from agentkit.run.display import mimebundle
 
-        facts = [self.id, self.status, self.model, f"{len(self.shared_messages)} messages"]
+        facts = [self.id, self.status, self.model, f"{self.shared_messages.length} messages"]
         facts.append(f"{len(self.arrived)} images")
         if (cost := self.usage.cost_usd) is not None:
             facts.append(f"${cost:.4f}")
@@ -535,8 +535,8 @@ class Run:
         if run.version not in _READ:
             raise refused("Run.from_json(version={!r})", run.version, f"is {VERSION}")
         run = run.replace(version=VERSION)
-        if not 0 <= run.start < len(run.shared_messages):
-            accepted = f"is the position of one of its {len(run.shared_messages)} messages"
+        if not 0 <= run.start < run.shared_messages.length:
+            accepted = f"is the position of one of its {run.shared_messages.length} messages"
             raise refused("Run.from_json(start={!r})", run.start, accepted)
         for name in ("turns", "repairs", "handles", "seconds", "started_at", "highest_cost_usd"):
             check_number(argument("Run.from_json", name), getattr(run, name), least=0, most=_MOST)

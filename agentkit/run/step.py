@@ -102,7 +102,7 @@ def next_step(run: Run, cost: NextCost | None = None) -> Step:
         return Finish("refused")
     if run.closing is not None:
         return Finish("limited")
-    if run.shared_messages[-1].role == "assistant":
+    if run.shared_messages.last.role == "assistant":
         return Finish("completed")
     cost = cost or NextCost()
     reached = limit_reached(run, cost)

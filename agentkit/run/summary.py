@@ -13,6 +13,7 @@ from functools import lru_cache
 from agentkit.run.history import PICTURE_TOKENS, Summary, tokens_of
 from agentkit.run.lines import line
 from agentkit.values import File, Image, Message, Messages, Text, ToolCall, ToolResult
+from agentkit.values.messages import NO_MESSAGES
 
 INSTRUCTIONS = """\
 You write down what was said in a conversation, for the assistant who goes on with it and sees \
@@ -40,7 +41,7 @@ class Summaries:
     """
 
     def __init__(self) -> None:
-        self._seen = Messages.of(())
+        self._seen = NO_MESSAGES
         self._found: list[tuple[int, Message]] = []
 
     def in_sight(
@@ -48,9 +49,9 @@ class Summaries:
     ) -> tuple[Sequence[Message], int, Message | None]:
         """What the function `in_sight` gives."""
         if not messages.begins_with(self._seen):
-            self._seen, self._found = Messages.of(()), []
-        new = messages.between(len(self._seen), start)
-        for index, message in enumerate(new, len(self._seen)):
+            self._seen, self._found = NO_MESSAGES, []
+        new = messages.between(self._seen.length, start)
+        for index, message in enumerate(new, self._seen.length):
             if message.summary is not None:
                 self._found.append((index, message))
         if new:

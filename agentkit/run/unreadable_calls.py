@@ -21,7 +21,7 @@ def without_masked(run: Run) -> Run:
     may have held one.
     """
     return without_calls(
-        run, [each.id for each in run.shared_messages[-1].calls if _MASK in each.arguments]
+        run, [each.id for each in run.shared_messages.last.calls if _MASK in each.arguments]
     )
 
 
@@ -57,7 +57,7 @@ def _agent_without(agent: Nested, calls: Collection[str]) -> Nested:
 
 def _failed(run: Run, call: Invocation) -> Run:
     ended = replace(call, status="failed", error=_WORDS)
-    if call.id not in {each.id for each in run.shared_messages[-1].calls}:
+    if call.id not in {each.id for each in run.shared_messages.last.calls}:
         return run.with_invocation(ended)
     return run.with_result(ended, ToolResult(call.id, call.name, (Text(_WORDS),), error=True))
 

@@ -22,21 +22,31 @@ Block = tuple[Message, ...]
 class Messages(Sequence[Message]):
     """Messages in order, equal to a tuple of the same ones."""
 
-    __slots__ = ("_whole", "blocks", "tail")
+    __slots__ = ("_whole", "blocks", "last", "length", "tail")
+    last: Message
+    """The last of them; an empty one has none."""
 
     def __init__(self, blocks: tuple[Block, ...], tail: Block) -> None:
         self.blocks = blocks
         """The full blocks, in order."""
         self.tail = tail
         """The messages behind them, fewer than a block."""
-        self._whole: Block | None = tail if not blocks else None
+        self.length = len(blocks) * BLOCK + len(tail)
+        """How many there are: to read it is quicker than `len`."""
+        self._whole: Block | None = None if blocks else tail
+        if tail:
+            self.last = tail[-1]
+        elif blocks:
+            self.last = blocks[-1][-1]
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> Messages:
         """These messages, which are not copied where they are such a value."""
-        if isinstance(messages, Messages):
+        if type(messages) is Messages:
             return messages
         whole = tuple(messages)
+        if not whole:
+            return NO_MESSAGES
         full = len(whole) - len(whole) % BLOCK
         if not full:
             return cls((), whole)
@@ -61,7 +71,7 @@ class Messages(Sequence[Message]):
 
     def first(self, count: int) -> Messages:
         """So many of them, from the first on."""
-        if count >= len(self):
+        if count >= self.length:
             return self
         full, rest = divmod(max(count, 0), BLOCK)
         behind = self.blocks[full] if full < len(self.blocks) else self.tail
@@ -72,13 +82,13 @@ class Messages(Sequence[Message]):
         if other is self:
             return True
         full, rest = len(other.blocks), len(other.tail)
-        if len(self) < full * BLOCK + rest or self.blocks[:full] != other.blocks:
+        if self.length < other.length or self.blocks[:full] != other.blocks:
             return False
         behind = self.blocks[full] if full < len(self.blocks) else self.tail
         return behind[:rest] == other.tail
 
     def __len__(self) -> int:
-        return len(self.blocks) * BLOCK + len(self.tail)
+        return self.length
 
     @overload
     def __getitem__(self, at: int) -> Message: ...
@@ -89,7 +99,7 @@ class Messages(Sequence[Message]):
             return self._part(at)
         full = len(self.blocks) * BLOCK
         if at < 0:
-            at += full + len(self.tail)
+            at += self.length
             if at < 0:
                 raise IndexError("there are not so many messages")
         return self.tail[at - full] if at >= full else self.blocks[at // BLOCK][at % BLOCK]
@@ -99,6 +109,13 @@ class Messages(Sequence[Message]):
         if step != 1 or self._whole is not None:
             return self.whole[at]
         return tuple(self.between(start, stop))
+
+    def after(self, start: int) -> tuple[Message, ...]:
+        """The messages from this position on."""
+        full = len(self.blocks) * BLOCK
+        if start >= full:
+            return self.tail[start - full :]
+        return self._part(slice(start, None))
 
     def between(self, start: int, stop: int) -> list[Message]:
         """The messages from one position up to another."""
@@ -122,7 +139,7 @@ class Messages(Sequence[Message]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Messages):
-            return len(self) == len(other) and self.begins_with(other)
+            return self.length == other.length and self.begins_with(other)
         return self.whole == other if isinstance(other, tuple) else NotImplemented
 
     def __hash__(self) -> int:
@@ -132,6 +149,7 @@ class Messages(Sequence[Message]):
         return repr(self.whole)
 
 
+NO_MESSAGES = Messages((), ())
 KindT = TypeVar("KindT")
 
 

@@ -242,7 +242,7 @@ class Encoded:
         messages, shown = Messages.of(request.messages), Views.of(request.shown)
         chunks = self._known(api, messages, shown)
         at = chunks[-1].stop * BLOCK if chunks else 0
-        while at + BLOCK + _APART <= len(messages):
+        while at + BLOCK + _APART <= messages.length:
             chunks.append(self._chunk(api, at // BLOCK, messages, shown, encode))
             at += BLOCK
             while len(chunks) > 1 and _are_one(chunks[-2], chunks[-1]):
@@ -252,7 +252,7 @@ class Encoded:
             self.chunks = tuple(chunks)
         items = [each.pieces for each in chunks if each.pieces != (b"",)]
         kept, has_marks = self.items, request.cache is not None
-        newest, views = messages.between(at, len(messages)), shown.between(at, len(messages))
+        newest, views = messages.between(at, messages.length), shown.between(at, messages.length)
         for message, view in zip(newest, views, strict=True):
             found = kept.get((id(message), api, id(view) if view else 0))
             own: Sequence[Pieces]
@@ -267,7 +267,7 @@ class Encoded:
         known: list[Chunk] = []
         for chunk in self.chunks:
             end = chunk.stop * BLOCK
-            if end + _APART > len(messages) or not chunk.is_in(api, messages, views):
+            if end + _APART > messages.length or not chunk.is_in(api, messages, views):
                 break
             known.append(chunk)
         return known
@@ -294,9 +294,9 @@ class Encoded:
         """Forget what belongs to other messages than these: those of a turn that failed are not
         sent again.
         """
-        self.chunks = tuple([each for each in self.chunks if each.stop * BLOCK <= len(messages)])
+        self.chunks = tuple([each for each in self.chunks if each.stop * BLOCK <= messages.length])
         at = self.chunks[-1].stop * BLOCK if self.chunks else 0
-        ids = {id(message) for message in messages.between(at, len(messages))}
+        ids = {id(message) for message in messages.between(at, messages.length)}
         self.items = {key: kept for key, kept in self.items.items() if key[0] in ids}
 
     def get(self, message: Message, api: str, shown: MessageView) -> tuple[Pieces, ...] | None:
