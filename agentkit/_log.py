@@ -13,6 +13,7 @@ forge a second one. A logger of the application that fails ends no run.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
@@ -31,31 +32,61 @@ class Logger(Protocol):
 
 
 def logger() -> Logger:
-    """The logger to use now: structlog may be configured at any time."""
-    import structlog
+    """The logger to use now: structlog may be configured at any time. An application that did so
+    has imported it. We do when the first event is heard: it takes a tenth of a program's start.
+    """
+    is_configured = getattr(sys.modules.get("structlog"), "is_configured", None)
+    if is_configured is not None and is_configured():
+        return _Careful(_of_the_application())
+    return _PLAIN
 
-    return _Careful(_of_the_application()) if structlog.is_configured() else _plain()
+
+def prepare() -> None:
+    """Load what writes events, where that keeps nobody waiting and somebody listens."""
+    if _is_heard(logging.INFO):
+        _plain()
 
 
 class _Careful:
-    """Passes on events whose values are fit to be written down."""
+    """Passes on values that are fit to be written down."""
 
-    def __init__(self, to: Logger, hears: Callable[[int], bool] = lambda _: True) -> None:
-        self._to, self._hears = to, hears
+    def __init__(self, to: Logger) -> None:
+        self._to = to
 
     def info(self, event: str, **values: Any) -> None:
-        if self._hears(20):
-            self._pass_on(self._to.info, event, values)
+        self._pass_on(self._to.info, event, values)
 
     def warning(self, event: str, **values: Any) -> None:
-        if self._hears(30):
-            self._pass_on(self._to.warning, event, values)
+        self._pass_on(self._to.warning, event, values)
 
     def _pass_on(self, write: Callable[..., Any], event: str, values: dict[str, Any]) -> None:
         try:
             write(event, **_fit(values))
         except Exception:  # noqa: BLE001 - a processor of the application may raise anything
             _standard().exception("the event %r could not be logged", event)
+
+
+class _Plain:
+    """To the standard library's logger. What nobody listens to costs next to nothing."""
+
+    def info(self, event: str, **values: Any) -> None:
+        if _is_heard(logging.INFO):
+            _plain().info(event, **values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        if _is_heard(logging.WARNING):
+            _plain().warning(event, **values)
+
+
+_PLAIN = _Plain()
+
+
+def _is_heard(level: int) -> bool:
+    """Whether the application has a handler that is not ours, and wants this level."""
+    found = _standard()
+    if not found.isEnabledFor(level):
+        return False
+    return len(found.handlers) > 1 or (found.propagate and bool(logging.getLogger().handlers))
 
 
 def _of_the_application() -> Logger:
@@ -90,12 +121,10 @@ def _standard() -> logging.Logger:
 
 @cache
 def _plain() -> Logger:
-    """To the standard library's logger. What it does not listen to costs next to nothing."""
     import structlog
 
-    to = _standard()
     wrapped = structlog.wrap_logger(
-        to,
+        _standard(),
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.processors.KeyValueRenderer(key_order=["event"]),
@@ -103,4 +132,4 @@ def _plain() -> Logger:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    return _Careful(wrapped, to.isEnabledFor)
+    return _Careful(wrapped)

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from agentkit._check import argument, check_choice, check_optional, check_or_default, check_pattern
+from agentkit._log import prepare as prepare_logs
 from agentkit._redact import redacted
 from agentkit._sync import check_asyncio
 from agentkit._version import __version__
@@ -397,7 +398,7 @@ def _load(transport: Transport | None, tls: Tls | None) -> None:
     """Import what a first request needs, which takes longer than to import agentkit, and read the
     certificates.
     """
-    names = ["openai", "tenacity", "structlog", "urllib.request"]
+    names = ["openai", "tenacity", "urllib.request"]
     names += ["agentkit.openrouter.connections", "agentkit.openrouter.http_clients"]
     if transport != "httpx2":
         names.append("agentkit.openrouter.aiohttp_transport")
@@ -405,6 +406,7 @@ def _load(transport: Transport | None, tls: Tls | None) -> None:
         names.append("anyio._backends._asyncio")
     for name in names:
         import_module(name)
+    prepare_logs()
     with contextlib.suppress(UsageError):  # told where the connections are opened
         trusted(tls)
 
