@@ -8,7 +8,7 @@ said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,10 +25,12 @@ from agentkit.openrouter.price_list import Price
 from agentkit.openrouter.prices import price as price_of_drawing
 from agentkit.run import Run
 from agentkit.run.file_forms import OCR_PAGE_USD, form_of, pages_of, tokens_of_file
-from agentkit.run.history import PICTURE_TOKENS, PLAIN, tokens_of
+from agentkit.run.history import PICTURE_TOKENS
+from agentkit.run.sizes import Size, Sizes
+from agentkit.run.views import Views
 from agentkit.settings import ModelSettings
 from agentkit.tools.server_tools import ServerTool
-from agentkit.values import BlobRef, File, Image, Message, Text, Usage
+from agentkit.values import File, Message, Messages, Text, Usage
 from agentkit.values import replace as grown
 from agentkit.wire.cache_marks import keeps_an_hour, write_prices
 from agentkit.wire.catalogue import ChatModel
@@ -127,7 +129,7 @@ def _with(abilities: Abilities, context: RunContext) -> RunContext:
     model = abilities.found
     if model is None:
         return context
-    pricing = _Pricing(model, abilities.picture, abilities.own)
+    pricing = _Pricing(model, abilities.picture, abilities.own, _sizes(context))
     return grown(
         context,
         settings=abilities.settings,
@@ -151,7 +153,7 @@ def _with_prices(context: RunContext, run: Run, price: Price) -> RunContext:
         picture, own = _picture_price(context, price), None
     else:
         picture, own = None, price.image if wanted is None or "image" in wanted else None
-    pricing = _Pricing(model, picture, own, holds_own=True)
+    pricing = _Pricing(model, picture, own, _sizes(context), holds_own=True)
     return replace(context, price=pricing.known, worst_price=pricing.worst, picture_price=picture)
 
 
@@ -354,6 +356,10 @@ def _counts_money(context: RunContext, run: Run) -> bool:
     return run.limits.cost_usd is not None or context.budget.limits_usd
 
 
+def _sizes(context: RunContext) -> Sizes:
+    return context.services.planner.sizes
+
+
 def _painter(tool: ServerTool) -> str:
     model = tool.parameters.get("model")
     return model if isinstance(model, str) else DRAWS_BY_DEFAULT
@@ -369,12 +375,18 @@ class _Pricing:
     """
 
     def __init__(
-        self, model: ChatModel, picture: float | None, own: float | None, *, holds_own: bool = False
+        self,
+        model: ChatModel,
+        picture: float | None,
+        own: float | None,
+        sizes: Sizes,
+        *,
+        holds_own: bool = False,
     ) -> None:
         """`holds_own`: a picture of the model's own counts before the request, too."""
         self._model, self._picture, self._own = model, picture, own
-        self._holds_own = holds_own
-        self._counted: tuple[Request, float] | None = None
+        self._sizes, self._holds_own = sizes, holds_own
+        self._measured: tuple[Request, Size] | None = None
 
     def known(self, request: Request) -> float | None:
         """The price of a request; a reply that is not limited has no known price."""
@@ -389,11 +401,12 @@ class _Pricing:
     def _price(self, request: Request, own: float | None, *, reply_tokens: int) -> float | None:
         model, picture = self._model, self._picture
         now = datetime.now(UTC)
-        tokens = _declared(request) + self._tokens(request)
+        size = self._size(request)
+        tokens = _declared(request) + self._tokens(request, size)
         each = partial(model.highest_price, when=now, tokens=tokens)
         written = write_prices(request.settings, request.audience, request.cache)
         dearest = max(map(each, ("prompt", *written)))
-        parts = [dearest * tokens, each("request"), _parsing(request)]
+        parts = [dearest * tokens, each("request"), _parsing(request, size)]
         longest = request.max_tokens
         if longest is None:
             longest = min(reply_tokens, model.max_output_tokens or reply_tokens)
@@ -402,28 +415,30 @@ class _Pricing:
             parts += [usd for usd in (picture, own) if usd is not None]
         return fsum(parts) if model.prices or picture is not None else None
 
-    def _tokens(self, request: Request) -> float:
-        """Tokens of the messages, their pictures included: counted once for those of a request and
-        of the one that closes the run in their place.
+    def _size(self, request: Request) -> Size:
+        """How large the messages are: measured once for those of a request and of the one that
+        closes the run in their place.
         """
-        if self._counted is not None:
-            other, tokens = self._counted
+        if self._measured is not None:
+            other, size = self._measured
             if other.messages is request.messages and other.shown is request.shown:
-                return tokens
-        tokens = sum(map(tokens_of, request.messages)) + _beside(request)
-        pictures = len(set(_pictures(request))) if self._model.sees else 0
-        tokens += PICTURE_TOKENS * pictures
-        tokens += sum(map(tokens_of_file, request.files))
-        self._counted = (request, tokens)
-        return tokens
+                return size
+        size = self._sizes.of(Messages.of(request.messages), Views.of(request.shown))
+        self._measured = (request, size)
+        return size
+
+    def _tokens(self, request: Request, size: Size) -> float:
+        """Tokens of the messages, their pictures and files included."""
+        pictures = len(size.pictures) if self._model.sees else 0
+        tokens = size.tokens + size.beside / _BYTES_A_TOKEN + PICTURE_TOKENS * pictures
+        return tokens + sum(map(tokens_of_file, request.files))
 
 
-def _parsing(request: Request) -> float:
+def _parsing(request: Request, size: Size) -> float:
     """What reading the PDFs costs, of those that were not read before."""
     if request.pdf_engine != "mistral-ocr":
         return 0.0
-    read = {each.file_name for message in request.messages for each in message.parsed}
-    fresh = [file for file in request.files if file.is_pdf and file.file_name not in read]
+    fresh = [file for file in request.files if file.is_pdf and file.file_name not in size.read]
     return OCR_PAGE_USD * sum([pages_of(each) for each in fresh])
 
 
@@ -438,30 +453,6 @@ def _declared(request: Request) -> float:
     if request.output is not None:
         size += len(write(request.output.schema))
     return size / _BYTES_A_TOKEN
-
-
-def _beside(request: Request) -> float:
-    """Tokens of the words that go with messages beside their own."""
-    words = (
-        text
-        for each in request.shown.values()
-        for text in (each.before, each.note, *(line for line, _ in each.attached))
-    )
-    return sum(len(text.encode("utf-8", "replace")) for text in words) / _BYTES_A_TOKEN
-
-
-def _pictures(request: Request) -> Iterator[str]:
-    """The pictures that go, by their sha256; one that stands in several messages is shown once."""
-    for index, message in enumerate(request.messages):
-        shown = request.shown.get(index, PLAIN)
-        if message.role == "assistant":
-            own = (
-                piece.sha256 for item in message.raw for piece in item if isinstance(piece, BlobRef)
-            )
-        else:
-            own = (image.sha256 for image in message.images)
-        yield from (sha256 for sha256 in own if sha256 not in shown.hidden)
-        yield from (each.sha256 for _, each in shown.attached if isinstance(each, Image))
 
 
 def _own_drawing(model: ChatModel, settings: ModelSettings) -> ImageRequest:

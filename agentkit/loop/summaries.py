@@ -25,7 +25,8 @@ def due(run: Run, live: LiveRun) -> int | None:
     """Before which message all is to be summarised before the next request; None where it is not
     time. Within a run nothing is.
     """
-    policy = live.base.services.history.summary
+    services = live.base.services
+    policy = services.history.summary
     if (
         policy is None
         or live.has_summarised
@@ -33,7 +34,7 @@ def due(run: Run, live: LiveRun) -> int | None:
         or run.shared_messages.length > run.start + 1
     ):
         return None
-    return summary.due(run.shared_messages, run.start, policy)
+    return services.planner.summaries.due(run.shared_messages, run.start, policy)
 
 
 async def sent_before(run: Run, step: Step, context: RunContext) -> bool:

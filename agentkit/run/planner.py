@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from agentkit.run.audience import Audience
 from agentkit.run.calls import AS_THEY_CAME, CallIds
@@ -30,6 +31,7 @@ from agentkit.run.history import (
     tokens_of,
 )
 from agentkit.run.lines import left_out, line, note
+from agentkit.run.sizes import Sizes
 from agentkit.run.summary import Summaries
 from agentkit.run.views import NONE
 from agentkit.values import (
@@ -105,6 +107,11 @@ class Planner:
         """
         self.summaries = Summaries()
 
+    @cached_property
+    def sizes(self) -> Sizes:
+        """What was measured to price a request before, of a run whose money is limited."""
+        return Sizes()
+
     def plan(
         self,
         messages: Sequence[Message],
@@ -141,6 +148,8 @@ class Planner:
         again.
         """
         self._states = [each for each in self._states if each.is_within(messages)]
+        if "sizes" in vars(self):
+            self.sizes.keep_only(messages)
 
 
 @dataclass(frozen=True, slots=True)

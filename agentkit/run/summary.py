@@ -43,6 +43,7 @@ class Summaries:
     def __init__(self) -> None:
         self._seen = NO_MESSAGES
         self._found: list[tuple[int, Message]] = []
+        self._length: _Length | None = None
 
     def in_sight(
         self, messages: Messages, start: int
@@ -59,6 +60,45 @@ class Summaries:
         carriers = [message for index, message in self._found if index <= start]
         return _behind(messages, start, [*messages[start : start + 1], *reversed(carriers)])
 
+    def due(self, messages: Messages, start: int, policy: Summary) -> int | None:
+        """Before which message all is to be summarised; None where it is not time."""
+        _, at, summary = self.in_sight(messages, start)
+        length = self._length
+        if length is None or not length.goes_on(messages, start - at, start):
+            self._length = length = _Length(start - at)
+        length.take(messages, start)
+        size, prompts = length.tokens, length.prompts
+        size += 0 if summary is None else tokens_of(summary)
+        if size <= policy.after_tokens or len(prompts) <= policy.keep_turns:
+            return None
+        until = prompts[-policy.keep_turns] if policy.keep_turns else start
+        return until if until > start - at else None
+
+
+class _Length:
+    """How long a conversation is from one message on."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._seen = NO_MESSAGES
+        self.tokens = 0
+        self.prompts: list[int] = []
+        """The positions of the user's messages."""
+
+    def goes_on(self, messages: Messages, first: int, stop: int) -> bool:
+        """Whether what was measured is the beginning of these messages, from the same one on."""
+        is_longer = self._first == first and self._seen.length <= stop
+        return is_longer and messages.begins_with(self._seen)
+
+    def take(self, messages: Messages, stop: int) -> None:
+        """Measure on, up to this message."""
+        begin = max(self._first, self._seen.length)
+        for index, message in enumerate(messages.between(begin, stop), begin):
+            self.tokens += tokens_of(message) + PICTURE_TOKENS * len(message.images)
+            if message.role == "user":
+                self.prompts.append(index)
+        self._seen = messages.first(stop)
+
 
 def _behind(
     messages: Sequence[Message], start: int, carriers: Iterable[Message]
@@ -74,20 +114,6 @@ def _behind(
 def _message(text: str) -> Message:
     """The summary as a user's message; the same one each time, so that it is encoded once."""
     return Message("user", (Text(f"{_HEAD}\n{text}"),))
-
-
-def due(messages: Sequence[Message], start: int, policy: Summary) -> int | None:
-    """Before which message all is to be summarised; None where it is not time."""
-    here, at, summary = in_sight(messages, start)
-    before = here[:at]
-    pictures = sum(len(message.images) for message in before)
-    size = sum(map(tokens_of, before)) + PICTURE_TOKENS * pictures
-    size += 0 if summary is None else tokens_of(summary)
-    prompts = [index for index, message in enumerate(before) if message.role == "user"]
-    if size <= policy.after_tokens or len(prompts) <= policy.keep_turns:
-        return None
-    first = prompts[-policy.keep_turns] if policy.keep_turns else at
-    return start - at + first if first else None
 
 
 def told(messages: Sequence[Message], start: int, until: int) -> str:

@@ -6,11 +6,15 @@ import gc
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentkit import FileImageStore, Image, Message, Run, Text
+from agentkit import Budget, FileImageStore, History, Image, Message, Run, Text
 from agentkit.emulator import Reply, Say
+from agentkit.run.history import Summary
+from agentkit.values import replace
+from agentkit.values.messages import BLOCK
 from tests.conftest import Bench, picture
 from tests.unit.loop import orphans
 
@@ -92,3 +96,37 @@ async def test_a_picture_that_was_sent_before_is_looked_at_each_time(
     body = bench.emulator.requests[-1].body
     assert orphans.pictures(body) == []
     assert "img_1" in json.dumps(body)
+
+
+class Words(str):
+    """Words that count how often they are measured."""
+
+    __slots__ = ()
+    measured = 0
+
+    def encode(self, *given: str, **named: str) -> bytes:
+        Words.measured += 1
+        return super().encode(*given, **named)
+
+
+def measurable() -> tuple[Message, ...]:
+    return tuple(replace(message, parts=(Text(Words(message.text)),)) for message in behind())
+
+
+@pytest.mark.parametrize("policy", ["limit in money", "summary"])
+async def test_what_lies_behind_is_measured_once(bench: Bench, policy: str) -> None:
+    options: dict[str, Any] = {"checks": True, "budget": Budget(cost_usd=100)}
+    if policy == "summary":
+        options = {"history": History(summary=Summary("openai/gpt-5.2", after_tokens=1_000_000))}
+    bench.emulator.play([Reply([Say("It snows.")])] * 4)
+    begun = await bench.ask(bench.agent().conversation(), "Hello")
+    whole = (*measurable(), *begun.run.messages)
+    agent = bench.agent(**options)
+    chat = agent.conversation(run=begun.run.replace(messages=whole, start=BEHIND))
+    Words.measured = 0
+    await bench.ask(chat, "How is the weather?")
+    assert Words.measured >= BEHIND
+    Words.measured = 0
+    await bench.ask(chat, "And now?")
+    await bench.ask(chat, "And then?")
+    assert Words.measured <= 2 * BLOCK  # those that fill no block yet
