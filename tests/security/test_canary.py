@@ -315,7 +315,7 @@ def is_told_on_purpose(failure: str, output: str) -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "failure", "stream"),
-    spread(product(KEYS, FAILURES, [False, True]), 25),
+    spread(product(KEYS, FAILURES, [False, True]), 13),
     ids=lambda value: {False: "buffered", True: "streamed"}.get(value, value),
 )
 async def test_no_key_is_told(

@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
 from agentkit.emulator import Emulator
 from tests.clock import GUARD
+from tests.conftest import spread
 
 SCRIPT = """
 import asyncio, json, sys, threading
@@ -54,8 +56,9 @@ print(json.dumps([found[: told[1]], found[told[1] :]]))
 """
 
 
-@pytest.mark.parametrize("transport", ["aiohttp", "httpx2"])
-@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("transport", "streamed"), spread(product(["aiohttp", "httpx2"], [True, False]), 2)
+)
 def test_a_turn_imports_nothing_on_the_loop(
     transport: str, streamed: bool, emulator: Emulator
 ) -> None:
