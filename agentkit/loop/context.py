@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.budget import Budget
 from agentkit.images.fetch import Fetcher
@@ -23,10 +22,11 @@ from agentkit.run.planner import Planner
 from agentkit.settings import ModelSettings
 from agentkit.tools import Context, Tools
 from agentkit.tools.asking import Answers
+from agentkit.tools.context import ByName
 from agentkit.tools.dialect import is_lean
 from agentkit.tools.output import Output
 from agentkit.tools.server_tools import ImageGeneration, ServerTool
-from agentkit.values import Invocation, Usage, fast_init
+from agentkit.values import Invocation, Message, Usage, fast_init
 from agentkit.wire.body import Encoded
 from agentkit.wire.types import FunctionSpec, JsonObject, Request
 
@@ -111,20 +111,20 @@ class RunContext:
         self, run: Run, invocation: Invocation, seconds_left: float, answers: Answers | None = None
     ) -> Context[Any]:
         """What a tool or a hook of this call is told. Only a tool may ask a person (`answers`)."""
-        images = MappingProxyType({image.name: image for image in run.images})
         calls = self.calls
         drawing = None if calls is None else calls.drawing(run.turns, invocation.id)
         return Context[Any](
             self.services.deps,
             invocation,
-            images,
-            run.messages,
+            ByName(run.images),
+            # They are a tuple when a tool reads them.
+            cast("tuple[Message, ...]", run.shared_messages),
             run.usage,
             seconds_left,
             self.budget,
             drawing,
             answers,
-            MappingProxyType({file.name: file for file in run.files}),
+            ByName(run.files),
         )
 
     def declared(self, model: str) -> Declared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -11,13 +11,46 @@ from typing_extensions import TypeVar
 from agentkit.errors import UsageError
 from agentkit.tools.asking import Answers, question_of
 from agentkit.values import File, Image, Invocation, Message, Usage
+from agentkit.values.messages import shares_messages
 
 if TYPE_CHECKING:
     from agentkit.budget import Budget
 
+NamedT = TypeVar("NamedT", Image, File)
 DepsT_co = TypeVar("DepsT_co", covariant=True, default=Any)
 
 
+class ByName(Mapping[str, NamedT]):
+    """Pictures or files by their handles, in order. They are looked through when one is first asked
+    for: most tools ask for none.
+    """
+
+    __slots__ = ("_by_name", "_things")
+
+    def __init__(self, things: Sequence[NamedT]) -> None:
+        self._things = things
+        self._by_name: dict[str, NamedT] | None = None
+
+    @property
+    def _found(self) -> dict[str, NamedT]:
+        if self._by_name is None:
+            self._by_name = {each.name: each for each in self._things}
+        return self._by_name
+
+    def __getitem__(self, name: str) -> NamedT:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return repr(self._found)
+
+
+@shares_messages
 @dataclass(
     frozen=True
 )  # not slotted: Python 3.11 cannot call `Context[Deps](…)` of a frozen class that is

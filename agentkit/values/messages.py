@@ -158,9 +158,24 @@ def shares_messages(kind: type[KindT]) -> type[KindT]:
     are. `messages` itself stays the tuple that it is said to be.
     """
     held = vars(kind)["messages"]
+    if not hasattr(held, "__set__"):  # a class without slots
+        held = _InDict()
     for name, each in (("shared_messages", held), ("messages", _AsTuple(held))):
         setattr(kind, name, each)
     return kind
+
+
+class _InDict:
+    """Holds the messages of an object that has no slot for them."""
+
+    __slots__ = ()
+
+    def __get__(self, value: object, owner: type | None = None) -> Any:
+        held: Any = self if value is None else vars(value)["messages"]
+        return held
+
+    def __set__(self, value: object, messages: Messages) -> None:
+        vars(value)["messages"] = messages
 
 
 class _AsTuple:

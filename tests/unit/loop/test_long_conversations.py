@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentkit import Budget, FileImageStore, History, Image, Message, Run, Text
-from agentkit.emulator import Reply, Say
+from agentkit import Budget, Context, FileImageStore, History, Image, Message, Run, Text, tool
+from agentkit.emulator import CallTool, Reply, Say
 from agentkit.run.history import Summary
 from agentkit.values import replace
 from agentkit.values.messages import BLOCK
@@ -20,6 +21,7 @@ from tests.unit.loop import orphans
 
 BEHIND = 3000
 """Messages."""
+PICTURES = 200
 
 
 def behind() -> tuple[Message, ...]:
@@ -36,6 +38,17 @@ def as_long() -> set[int]:
         id(each)
         for each in gc.get_objects()
         if isinstance(each, list | tuple) and len(each) >= BEHIND and isinstance(each[-1], Message)
+    }
+
+
+def by_name() -> set[int]:
+    """What lives and maps every picture of the conversation."""
+    return {
+        id(each)
+        for each in gc.get_objects()
+        if isinstance(each, dict)
+        and len(each) >= PICTURES
+        and all(isinstance(value, Image) for value in each.values())
     }
 
 
@@ -130,3 +143,46 @@ async def test_what_lies_behind_is_measured_once(bench: Bench, policy: str) -> N
     await bench.ask(chat, "And now?")
     await bench.ask(chat, "And then?")
     assert Words.measured <= 2 * BLOCK  # those that fill no block yet
+
+
+async def test_a_tool_costs_no_copy_of_what_it_does_not_read(bench: Bench) -> None:
+    found: list[tuple[set[int], set[int]]] = []
+    told: list[Context] = []
+
+    @tool
+    async def look(context: Context, closely: bool = False) -> str:
+        """Look at the conversation."""
+        told.append(context)
+        found.append((as_long(), by_name()))
+        if closely:
+            assert len(context.messages) == len(chat.run.messages) + 4
+            assert list(context.images) == [f"img_{at + 1}" for at in range(PICTURES)]
+            assert context.images["img_7"].name == "img_7"
+            assert "img_0" not in context.images
+        return "seen"
+
+    bench.emulator.play(
+        [
+            Reply([Say("It snows.")]),
+            Reply([CallTool("look", {})]),
+            Reply([CallTool("look", {"closely": True})]),
+            Reply([Say("Done.")]),
+        ]
+    )
+    begun = await bench.ask(bench.agent().conversation(), ["Hello", Image.from_bytes(picture())])
+    (image,) = begun.run.images
+    images = tuple(replace(image, name=f"img_{at + 1}") for at in range(PICTURES))
+    whole = (*behind(), *begun.run.messages)
+    run = begun.run.replace(messages=whole, start=BEHIND, images=images)
+    chat = bench.agent(tools=[look]).conversation(run=run)
+    before = as_long()
+    answer = await bench.ask(chat, "Look")
+    assert answer.text == "Done."
+    (long, named), (long_again, named_again) = found
+    assert long | long_again <= before
+    assert named_again <= named
+    context = told[1]
+    assert context.messages == answer.run.messages[: len(context.messages)]
+    assert context.messages is context.messages
+    assert context == dataclass_replace(context)
+    assert context.images == {each.name: each for each in images}
