@@ -18,6 +18,7 @@ from agentkit.wire.json import escape_controls
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 """Levels of lists and objects in arguments."""
+_CONTAINERS: tuple[type, ...] = (dict, list)
 SHOWN = 8
 """How many problems the model is told of at once."""
 _WHAT_TO_DO = (
@@ -156,10 +157,12 @@ def _look_through(value: object) -> None:
     """Refuse what nests too deep, and numbers such as 1e999, which are infinite once read."""
     level: Sequence[object] = (value,)
     for _ in range(MAX_DEPTH + 1):
-        numbers = [each for each in level if isinstance(each, float)]
-        if not all(map(math.isfinite, numbers)):
-            raise BadArguments(["they hold a number that is too large"])
-        containers: list[object] = [each for each in level if isinstance(each, dict | list)]
+        containers: list[object] = []
+        for each in level:
+            if isinstance(each, _CONTAINERS):
+                containers.append(each)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise BadArguments(["they hold a number that is too large"])
         if not containers:
             return
         level = [inner for each in containers for inner in _inside(each)]

@@ -228,20 +228,27 @@ def for_history(arguments: str) -> str:
     """The arguments as they may be sent again: as they came if they are an object, else an equal
     one, else `{}`; so also where they are longer than any tool takes: each later turn would pay for
     them."""
-    if len(arguments) > _LONGEST or len(arguments.encode("utf-8", "surrogatepass")) > _LONGEST:
+    if len(arguments) > _LONGEST:
         return "{}"
-    if _is_strict(arguments):
+    data = arguments.encode("utf-8", "surrogatepass")
+    if len(data) > _LONGEST:
+        return "{}"
+    if _is_strict(data):
         return arguments
     parsed = parse_object(arguments)
     return "{}" if parsed is None else write(parsed).decode()
 
 
-def _is_strict(arguments: str) -> bool:
+def _is_strict(arguments: bytes) -> bool:
     """Whether any parser would take them: no `NaN`, no half of a surrogate pair, no string around
     the object, not too deep.
     """
     try:
-        value = jiter.from_json(arguments.encode(), allow_inf_nan=False)
+        value = jiter.from_json(arguments, allow_inf_nan=False)
     except ValueError:
         return False
-    return isinstance(value, dict) and not exceeds_depth(cast("object", value), MAX_DEPTH)
+    if not isinstance(value, dict):
+        return False
+    # No more levels than brackets, so that few have to be counted.
+    brackets = arguments.count(b"{") + arguments.count(b"[")
+    return brackets <= MAX_DEPTH or not exceeds_depth(cast("object", value), MAX_DEPTH)

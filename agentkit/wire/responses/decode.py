@@ -180,7 +180,7 @@ class ResponsesReply:
         place = self._places.started(event)
         item = self._places.items[place]
         if not item.done:
-            item.item = as_object(event.get("item"))
+            item.take(as_object(event.get("item")))
         return self._phase_at(place, "in_progress")
 
     def _phase(self, event: JsonObject, phase: str) -> list[Signal]:
@@ -225,7 +225,10 @@ class ResponsesReply:
         known = self._places.items[index]
         if known.done and (_has_pictures(known.item) or not _has_pictures(item)):
             return []
-        known.item, known.done = item, True
+        known.take(item)
+        known.done = True
+        if known.is_call:
+            return []
         signals: list[Signal] = []
         rest = known.rest()
         first_part = index * _MOST_TEXTS
@@ -300,7 +303,7 @@ class ResponsesReply:
         calls = self._settled()
         content = Content()
         for index, known in self._places.ordered():
-            if known.type == "function_call":
+            if known.is_call:
                 if index in calls:
                     content.add_call(calls[index], known)
             elif known.type in PLAIN or not known.type:
@@ -340,7 +343,7 @@ class ResponsesReply:
         found = [
             (index, known.call())
             for index, known in self._places.ordered()
-            if known.type == "function_call"
+            if known.is_call
         ]
         cut = self._status != "completed"
         calls = iter(settle([call for _, call in found], seed=self._seed, cut=cut))

@@ -40,6 +40,7 @@ class Item:
     item: JsonObject = field(default_factory=dict[str, Any])
     done: bool = False
     """Whether the item came as a whole; before that, only its deltas have come."""
+    type: str = ""
     words: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
     arguments: list[str] = field(default_factory=list[str])
@@ -55,9 +56,9 @@ class Item:
     call_id: str = ""
     """The first id that the call had: some providers rotate the ids."""
 
-    @property
-    def type(self) -> str:
-        return as_text(self.item.get("type")) or ""
+    def take(self, item: JsonObject) -> None:
+        """Take the item as an event has it."""
+        self.item, self.type = item, as_text(item.get("type")) or ""
 
     @property
     def is_call(self) -> bool:

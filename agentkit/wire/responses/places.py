@@ -73,6 +73,10 @@ class Places:
         """The places of the items of a whole response, each at a place of its own. Some providers
         leave items out of it, or give them in another order than they were streamed in."""
         ids = [_id_of(item) for item in output]
+        if not self.items:  # of a reply that was not streamed
+            for place, item_id in enumerate(ids):
+                self._put(place, item_id)
+            return list(range(len(output)))
         times = Counter(ids)
         found: dict[int, int] = {}
         for number, item_id in enumerate(ids):
@@ -138,13 +142,16 @@ class Places:
         return known.type in {"", as_text(item.get("type"))}
 
     def _take(self, place: int, item: JsonObject) -> int:
+        self._put(place, _id_of(item))
+        return place
+
+    def _put(self, place: int, item_id: str) -> None:
         known = self.items.get(place)
         if known is None:
             known = self.items[place] = Item()
-        if item_id := _id_of(item):
+        if item_id:
             known.id = item_id
             self._by_id[item_id] = place
-        return place
 
     def _next_free(self) -> int:
         while self._free in self.items:
