@@ -42,16 +42,22 @@ def hold(run: Run, context: RunContext) -> Run:
 
     It is asked anew whenever a run goes on, so nothing that a saved run says lets a call pass.
     """
+    pending, functions = run.pending, context.tools.functions
+    asking = [
+        (invocation, tool)
+        for invocation in pending
+        if (tool := functions.get(invocation.name)) is not None
+        and (tool.approve is not False or tool.external or is_agent(tool))
+    ]
+    if not asking:
+        return run
     calls = {call.id for call in run.shared_messages.last.calls}
     held = {each.call_id for each in run.waiting}
-    within_limits = {each.id for each in run.pending[: calls_left(run)]}
+    within_limits = {each.id for each in pending[: calls_left(run)]}
     waiting = list(run.waiting)
-    for invocation in run.pending:
-        tool = context.tools.functions.get(invocation.name)
-        if tool is None or invocation.arguments is None or invocation.id not in calls:
+    for invocation, tool in asking:
+        if invocation.arguments is None or invocation.id not in calls:
             continue  # it fails when it is called; or it belongs to an agent that waits
-        if tool.approve is False and not tool.external and not is_agent(tool):
-            continue  # nobody is asked
         if invocation.id in held or invocation.id in context.approvals.nested:
             continue
         is_within = invocation.id in within_limits

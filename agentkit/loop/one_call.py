@@ -23,7 +23,15 @@ from agentkit.hooks import after_call
 from agentkit.loop.approvals import use_approval
 from agentkit.loop.context import RunContext
 from agentkit.loop.decisions import Decisions
-from agentkit.loop.delegate import MAX_DEPTH, Delegation, Relay, SubAgent, TooDeep, nested_in
+from agentkit.loop.delegate import (
+    MAX_DEPTH,
+    Delegation,
+    Relay,
+    SubAgent,
+    TooDeep,
+    is_agent,
+    nested_in,
+)
 from agentkit.loop.tool_results import (
     ToolOutcome,
     ToolOutput,
@@ -63,8 +71,8 @@ class Round:
     """Lets as many calls run at once as the limits allow."""
     until: float
     """When their time is over, by the clock of the event loop."""
-    delegation: Delegation
-    """What an agent that is called may use."""
+    invocations: tuple[Invocation, ...]
+    """The calls, those that are not run included."""
     broken_off: list[tuple[Invocation, Run]] = field(default_factory=list[tuple[Invocation, Run]])
     """Agents that were stopped before their end, and how far they had come."""
 
@@ -303,6 +311,29 @@ async def _generated(generator: Any, invocation: Invocation, log: EventLog) -> o
     return None if result is nothing else result
 
 
+def _delegation(round_: Round, seconds: float) -> Delegation:
+    """What an agent that is called in this round may use: all of it together with the others, but
+    of the tool calls its share.
+    """
+    run, context, services = round_.run, round_.context, round_.context.services
+    limits, names = run.limits, context.tools.functions
+    tools = [names[each.name] for each in round_.invocations if each.name in names]
+    agents = sum(is_agent(tool) for tool in tools)
+    tokens: int | None = None
+    if limits.output_tokens is not None:
+        tokens = max(limits.output_tokens - run.usage.output_tokens, 1)
+    share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
+    return Delegation(
+        seconds,
+        share,
+        tokens,
+        services.depth + 1,
+        context.budget,
+        services.deps,
+        services.stream,
+    )
+
+
 async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds: float) -> object:
     """The answer of an agent. Its own limits end it in time, so that what it has spent and drawn is
     known.
@@ -316,7 +347,7 @@ async def _delegated(round_: Round, agent: SubAgent, accepted: Accepted, seconds
     calls = None
     if context.calls is not None:
         calls = context.calls.within(round_.run.turns, invocation.id)
-    delegation = replace(round_.delegation, seconds=seconds, calls=calls)
+    delegation = replace(_delegation(round_, seconds), calls=calls)
     if (nested := nested_in(round_.run, invocation.id)) is not None:
         decisions = context.approvals.nested.get(invocation.id, Decisions())
         delegation = replace(delegation, begun=nested, decisions=decisions)

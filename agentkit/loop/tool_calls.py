@@ -12,7 +12,6 @@ from typing import Any
 from agentkit._sync import finish, in_background
 from agentkit.errors import HookFailed
 from agentkit.loop.context import RunContext
-from agentkit.loop.delegate import Delegation, is_agent
 from agentkit.loop.live import Cancellation
 from agentkit.loop.one_call import Round, begun_now, run_call
 from agentkit.loop.tool_results import ToolOutcome, applied, broken_off, not_run
@@ -47,7 +46,6 @@ async def call(
     refused = {each.id for each in surplus}
     started = [each for each in step.invocations if each.id not in refused]
     gate = asyncio.Semaphore(run.limits.parallel)
-    delegation = _delegation(run, step, context, seconds_left)
     until = asyncio.get_running_loop().time() + seconds_left
     at_once = 0
     if seconds_left > 0 and not context.budget.limits_usd:
@@ -56,7 +54,7 @@ async def call(
         begun = [begun_now(each) for each in started[:at_once]]
         started[:at_once] = begun
         log.run = run = run.with_invocation(*begun)
-    round_ = Round(run, context, log, gate, until, delegation)
+    round_ = Round(run, context, log, gate, until, step.invocations)
     tasks = {task: at for at, task in enumerate(_tasks(round_, started, at_once))}
     try:
         broken = await _all_ended(round_, tasks)
@@ -78,14 +76,21 @@ async def _all_ended(round_: Round, tasks: dict[CallTask, int]) -> HookFailed | 
     cancellation = Cancellation()
     broken: HookFailed | None = None
     # Not `asyncio.wait`, which looks at all tasks each time that one ends.
-    ended: asyncio.Queue[CallTask] = asyncio.Queue()
+    ended: list[CallTask] = []
+    some_ended = asyncio.Event()
+
+    def note(task: CallTask) -> None:
+        ended.append(task)
+        some_ended.set()
+
     for task in tasks:
-        task.add_done_callback(ended.put_nowait)
+        task.add_done_callback(note)
     while tasks:
-        batch = [await ended.get()]
-        while not ended.empty():
-            batch.append(ended.get_nowait())
-        failed = _take(round_, sorted(batch, key=tasks.__getitem__), tasks)
+        await some_ended.wait()
+        some_ended.clear()
+        batch = sorted(ended, key=tasks.__getitem__)
+        ended.clear()
+        failed = _take(round_, batch, tasks)
         broken = broken or failed
         cancellation.check()
         if tasks:  # of those that are still at work, none is run again for these
@@ -167,16 +172,3 @@ async def _keep(round_: Round, tasks: Collection[CallTask]) -> None:
     for invocation, sub in round_.broken_off:
         run = await broken_off(round_.so_far, invocation, sub, round_.context, round_.log)
         round_.log.run = run
-
-
-def _delegation(run: Run, step: Call, context: RunContext, seconds_left: float) -> Delegation:
-    """What the agents that are called in this round may use, together or each its share."""
-    limits, names = run.limits, context.tools.functions
-    tools = [names[each.name] for each in step.invocations if each.name in names]
-    agents = sum(is_agent(tool) for tool in tools)
-    tokens: int | None = None
-    if limits.output_tokens is not None:
-        tokens = max(limits.output_tokens - run.usage.output_tokens, 1)
-    share = max(limits.tool_calls - run.tool_calls, 0) // max(agents, 1)
-    depth, deps, stream = context.services.depth, context.services.deps, context.services.stream
-    return Delegation(seconds_left, share, tokens, depth + 1, context.budget, deps, stream)

@@ -74,6 +74,8 @@ class ToolResult:
     @property
     def text(self) -> str:
         """Its words."""
+        if len(self.parts) == 1 and isinstance(alone := self.parts[0], Text):  # as of most
+            return alone.text
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 

@@ -492,7 +492,8 @@ EMPTY = "(empty)"
 
 def result_text(result: ToolResult) -> str:
     """The words of a tool's result."""
-    return result.text if result.text.strip() else EMPTY
+    text = result.text
+    return text if text and not text.isspace() else EMPTY
 
 
 def things_in(result: ToolResult, gone: set[str], shown: MessageView) -> list[Sent]:

@@ -340,11 +340,7 @@ class ResponsesReply:
         """The calls by the index of their item. `settle` leaves out a call that came twice under
         one id.
         """
-        found = [
-            (index, known.call())
-            for index, known in self._places.ordered()
-            if known.is_call
-        ]
+        found = [(index, known.call()) for index, known in self._places.ordered() if known.is_call]
         cut = self._status != "completed"
         calls = iter(settle([call for _, call in found], seed=self._seed, cut=cut))
         result: dict[int, ToolCall] = {}
