@@ -57,11 +57,11 @@ class Account:
     holds: set[Amount] = field(default_factory=set[Amount])
     """Of the requests that are under way."""
     highest_cost: dict[Hashable, float] = field(default_factory=dict[Hashable, float])
-    costless: set[Hashable] = field(default_factory=set[Hashable])
+    costless: frozenset[Hashable] = frozenset()
     """The shapes of requests whose cost nobody told, and of whose price nothing was known."""
 
     def learn(self, shape: Hashable, cost_usd: float) -> None:
-        self.costless.discard(shape)
+        self.costless -= {shape}
         self.highest_cost[shape] = max(self.highest_cost.get(shape, 0.0), cost_usd)
 
     def highest_cost_of(self, shape: Hashable) -> float | None:

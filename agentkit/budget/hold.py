@@ -92,7 +92,7 @@ class Hold:
                 if cost_usd is not None:
                     each.learn(self._shape, cost_usd)
                 elif not open_usd:
-                    each.costless.add(self._shape)
+                    each.costless |= {self._shape}
 
     def release(self) -> None:
         """The request was surely not billed."""

@@ -5,7 +5,7 @@ their handles, and what it cost.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from operator import is_not
 from types import MappingProxyType
 from typing import TypeVar
@@ -25,8 +25,8 @@ class Album:
         self.files: dict[str, File] = {}
         self.highest = 0
         """The highest number that any handle of the conversation has had, or is promised."""
-        self._failures: ChainMap[str, tuple[ImageFailure, ...]] = ChainMap()
-        self._spent: ChainMap[str, tuple[Usage, ...]] = ChainMap()
+        self._failures: MutableMapping[str, tuple[ImageFailure, ...]] = {}
+        self._spent: MutableMapping[str, tuple[Usage, ...]] = {}
         self._latest: tuple[Image, ...] = ()
         self._taken: tuple[object, ...] = (None, None, None)
         """The id, the usages and the failures of the run that was taken last."""
@@ -64,7 +64,7 @@ class Album:
         for file in files:
             album.keep_file(file)
         album.highest = max(album.highest, highest)
-        album._spent, album._failures = ChainMap(dict(spent)), ChainMap(dict(failures))
+        album._spent, album._failures = dict(spent), dict(failures)
         return album
 
     def copy(self) -> Album:
@@ -170,9 +170,13 @@ _DEPTH = 16
 """Forks after which what they share is copied once, so that nothing is looked for in many maps."""
 
 
-def _forked(shared: ChainMap[str, ValueT]) -> tuple[ChainMap[str, ValueT], ChainMap[str, ValueT]]:
+def _forked(
+    shared: MutableMapping[str, ValueT],
+) -> tuple[ChainMap[str, ValueT], ChainMap[str, ValueT]]:
     """Two maps that begin with what is in this one, which is written no more."""
-    if len(shared.maps) > _DEPTH:
+    if not isinstance(shared, ChainMap):
+        shared = ChainMap(shared)
+    elif len(shared.maps) > _DEPTH:
         shared = ChainMap(dict(shared))
     before = shared if shared.maps[0] else shared.parents
     return before.new_child(), before.new_child()

@@ -98,7 +98,7 @@ class ReplyReader:
         """What the words pass that are told while they arrive."""
         self._used: Usage | None = None
         """The usage of the whole reply."""
-        self._waited: set[str] = set()
+        self._waited: frozenset[str] = frozenset()
         self._downloads: Downloads | None = None
         self._filed: dict[str, tuple[File | Image, ...]] = {}
         """The files of the reply, by the id of the call that left them; and those of them that are
@@ -243,7 +243,7 @@ class ReplyReader:
         if task.done():
             return collector.stored(url) is not None
         if url not in self._waited:
-            self._waited.add(url)
+            self._waited |= {url}
             task.add_done_callback(self._say_more)
         return None
 

@@ -157,7 +157,7 @@ class PaidRequest:
         """What the ledger had of the request, where nothing was sent."""
         self._attempt: Attempt | None = None
         self._answered = False
-        self._looked_up: set[str] = set()
+        self._looked_up: frozenset[str] = frozenset()
         self.generation_id: str | None = None
         """OpenRouter's id of the request, if a header told it."""
 
@@ -390,7 +390,7 @@ class PaidRequest:
             error.args = (f"{error}; {found}",)
 
     async def _ask(self, generation_id: str) -> Generation | None:
-        self._looked_up.add(generation_id)
+        self._looked_up |= {generation_id}
         seconds = self._seconds_left() - LOOK_UP_MARGIN
         return await self._client.generation(generation_id, seconds=seconds)
 

@@ -41,7 +41,7 @@ class CallIds:
         self._audience = audience
         self.sent: dict[int, SentCalls] = {}
         """By position, the messages whose calls or results do not go as they came."""
-        self._taken: set[str] = set()
+        self._taken: set[str] | None = None
         self._times: dict[str, int] = {}
         self._current = AS_THEY_CAME
 
@@ -52,6 +52,8 @@ class CallIds:
         if message.role == "assistant":
             self._current = AS_THEY_CAME
             if calls := [part for part in message.parts if type(part) is ToolCall]:
+                if self._taken is None:
+                    self._taken = set()
                 self._current = _sent(message, calls, self._audience, self._taken, self._times)
         if self._current is not AS_THEY_CAME:
             self.sent[index] = self._current

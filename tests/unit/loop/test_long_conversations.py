@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
+from collections import ChainMap
 from dataclasses import replace as dataclass_replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentkit import Budget, Context, FileImageStore, History, Image, Message, Run, Text, tool
+from agentkit import (
+    Budget,
+    Context,
+    Conversation,
+    FileImageStore,
+    History,
+    Image,
+    Message,
+    Run,
+    Text,
+    tool,
+)
 from agentkit.emulator import CallTool, Reply, Say
 from agentkit.run.history import Summary
 from agentkit.values import replace
@@ -186,3 +199,47 @@ async def test_a_tool_costs_no_copy_of_what_it_does_not_read(bench: Bench) -> No
     assert context.messages is context.messages
     assert context == dataclass_replace(context)
     assert context.images == {each.name: each for each in images}
+
+
+TURNS = 20
+
+
+def empty() -> int:
+    """How many sets live in which nothing is, and maps of several."""
+    return sum(
+        isinstance(each, ChainMap) or (type(each) is set and not each) for each in gc.get_objects()
+    )
+
+
+async def test_turns_at_once_hold_little_that_is_empty(bench: Bench) -> None:
+    """What the garbage collector would look at again and again."""
+    together = asyncio.Barrier(TURNS + 1)
+
+    @tool
+    async def wait() -> str:
+        """Wait for the others."""
+        await together.wait()
+        await together.wait()
+        return "done"
+
+    agent = bench.agent(tools=[wait], budget=Budget(images=1000))
+    kept: list[Conversation[None]] = []
+    before = during = after = 0
+    for _ in range(2):  # in the first round much is made that stays
+        calls, words = [Reply([CallTool("wait", {})])], [Reply([Say("It snows.")])]
+        bench.emulator.play(calls * TURNS + words * TURNS)
+        gc.collect()
+        before = empty()
+        chats = [agent.conversation() for _ in range(TURNS)]
+        kept += chats
+        turns = [asyncio.ensure_future(bench.ask(chat, "Hello")) for chat in chats]
+        await asyncio.wait_for(together.wait(), 60)
+        gc.collect()
+        during = empty()
+        await together.wait()
+        answers = await asyncio.gather(*turns)
+        gc.collect()
+        after = empty()
+        assert {each.text for each in answers} == {"It snows."}
+    assert (during - before) / TURNS <= 7
+    assert (after - before) / TURNS <= 2
