@@ -67,8 +67,6 @@ class Round:
     """The run as it was when they began."""
     context: RunContext
     log: EventLog
-    gate: asyncio.Semaphore
-    """Lets as many calls run at once as the limits allow."""
     until: float
     """When their time is over, by the clock of the event loop."""
     invocations: tuple[Invocation, ...]
@@ -110,28 +108,27 @@ async def run_call(
     """Run one call: how it ended, and the seconds it took. `has_begun`: the run has it as one that
     runs.
     """
-    async with round_.gate:
-        if round_.seconds_left <= 0:
-            return not_run(invocation, "seconds"), 0.0
-        now = asyncio.get_running_loop().time
-        began = now()
-        started = invocation
-        if not has_begun:
-            started = begun_now(invocation)
-            round_.log.run = round_.so_far.with_invocation(started)
-        if round_.log.is_heard:
-            round_.log.tell(InvocationStarted(started))
-        ended = await _ended(round_, started)
-        seconds = now() - began
-        logger().info(
-            "invocation",
-            run=round_.run.id,
-            tool=invocation.name,
-            id=invocation.id,
-            status=ended.invocation.status,
-            seconds=round(seconds, 3),
-        )
-        return ended, seconds
+    if round_.seconds_left <= 0:
+        return not_run(invocation, "seconds"), 0.0
+    now = asyncio.get_running_loop().time
+    began = now()
+    started = invocation
+    if not has_begun:
+        started = begun_now(invocation)
+        round_.log.run = round_.so_far.with_invocation(started)
+    if round_.log.is_heard:
+        round_.log.tell(InvocationStarted(started))
+    ended = await _ended(round_, started)
+    seconds = now() - began
+    logger().info(
+        "invocation",
+        run=round_.run.id,
+        tool=invocation.name,
+        id=invocation.id,
+        status=ended.invocation.status,
+        seconds=round(seconds, 3),
+    )
+    return ended, seconds
 
 
 async def _ended(round_: Round, started: Invocation) -> ToolOutcome:
@@ -279,7 +276,7 @@ async def _awaited(value: object, invocation: Invocation, log: EventLog) -> obje
     """What came of a value that a function returned: the function may be async, or a plain one
     around an async one, such as a decorator makes.
     """
-    while isawaitable(value):
+    while not isinstance(value, str) and isawaitable(value):
         value = await value
     return await _generated(value, invocation, log) if isasyncgen(value) else value
 

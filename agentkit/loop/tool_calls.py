@@ -45,7 +45,6 @@ async def call(
     log.run = run
     refused = {each.id for each in surplus}
     started = [each for each in step.invocations if each.id not in refused]
-    gate = asyncio.Semaphore(run.limits.parallel)
     until = asyncio.get_running_loop().time() + seconds_left
     at_once = 0
     if seconds_left > 0 and not context.budget.limits_usd:
@@ -54,7 +53,7 @@ async def call(
         begun = [begun_now(each) for each in started[:at_once]]
         started[:at_once] = begun
         log.run = run = run.with_invocation(*begun)
-    round_ = Round(run, context, log, gate, until, step.invocations)
+    round_ = Round(run, context, log, until, step.invocations)
     tasks = {task: at for at, task in enumerate(_tasks(round_, started, at_once))}
     try:
         broken = await _all_ended(round_, tasks)
@@ -130,9 +129,17 @@ def _beyond_pictures(run: Run, step: Call, context: RunContext) -> list[Invocati
 
 
 def _tasks(round_: Round, invocations: Sequence[Invocation], at_once: int) -> list[CallTask]:
-    """A task for each call, of which the first `at_once` have begun. Where money is limited, a call
-    waits for an equal one before it: what that costs may not have been known before."""
-    works = [run_call(round_, each, has_begun=at < at_once) for at, each in enumerate(invocations)]
+    """A task for each call, of which the first `at_once` have begun, and no more run at once than
+    the limits allow. Where money is limited, a call waits for an equal one before it: what that
+    costs may not have been known before."""
+    parallel = round_.run.limits.parallel
+    gate = asyncio.Semaphore(parallel) if len(invocations) > parallel else None
+    works = [
+        run_call(round_, each, has_begun=at < at_once)
+        if gate is None
+        else _in_turn(gate, round_, each, has_begun=at < at_once)
+        for at, each in enumerate(invocations)
+    ]
     if not round_.context.budget.limits_usd:
         return [in_background(work) for work in works]
     tasks: list[CallTask] = []
@@ -143,6 +150,14 @@ def _tasks(round_: Round, invocations: Sequence[Invocation], at_once: int) -> li
         equal[key] = task = in_background(work if before is None else _after(before, work))
         tasks.append(task)
     return tasks
+
+
+async def _in_turn(
+    gate: asyncio.Semaphore, round_: Round, invocation: Invocation, *, has_begun: bool
+) -> tuple[ToolOutcome, float]:
+    """Run one call once fewer run than may at once."""
+    async with gate:
+        return await run_call(round_, invocation, has_begun=has_begun)
 
 
 async def _after(

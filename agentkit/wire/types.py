@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from agentkit.errors import APIError
 from agentkit.run.audience import Audience
@@ -189,9 +189,10 @@ class ServerCall:
     phase: str | None = None
 
 
-class Words(NamedTuple):
-    """Some more text or reasoning. Thousands of them come in one reply, and a tuple is quickly
-    made.
+@dataclass(slots=True)
+class Words:
+    """Some more text or reasoning. Thousands of them come in one reply, so it is not frozen: that
+    is made in half the time.
     """
 
     text: str
