@@ -69,7 +69,7 @@ class Conversation(Generic[OutputT]):
         self._waiting: Run | None = None
         self._is_held = True
         """Whether somebody has this conversation when a turn has ended."""
-        self._late: frozenset[asyncio.Task[None]] = frozenset()
+        self._late: set[asyncio.Task[None]] = set()
         """Downloads that go on when their turn has ended."""
         self._ledger: Ledger | None = None
         """Where paid requests are written down if the agent has no ledger."""
@@ -520,12 +520,12 @@ class Conversation(Generic[OutputT]):
         """Take over the downloads of a turn that has ended, of so many pictures."""
         self._album.highest += pictures
         task = self.agent.client.late.start(work)
-        self._late |= {task}
+        self._late.add(task)
         task.add_done_callback(self._arrived)
 
     def _arrived(self, task: asyncio.Task[None]) -> None:
         """All that will come of a turn which has ended is there."""
-        self._late -= {task}
+        self._late.discard(task)
         if not self._late and self._claim is None:
             self._album.take_back()
 
