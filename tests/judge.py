@@ -138,10 +138,10 @@ def unknown(value: Any, where: str = "") -> Iterator[str]:
 
 def shape(value: object) -> Hashable:
     """What the types look at in a value: its keys, the types of its members, and words; not prose,
-    ids or base64. Bodies of one shape are judged once.
+    names, ids or base64. Bodies of one shape are judged once.
     """
     if isinstance(value, dict):
-        return tuple([(key, shape(member)) for key, member in value.items()])
+        return tuple([(key, _member_shape(value, key, member)) for key, member in value.items()])
     if isinstance(value, list):
         return frozenset([shape(member) for member in value])
     if isinstance(value, str) and (len(value) > LONGEST_WORD or " " in value):
@@ -149,8 +149,24 @@ def shape(value: object) -> Hashable:
     return value if isinstance(value, str | bool) else type(value)
 
 
+def _member_shape(whole: Mapping[str, object], key: str, member: object) -> Hashable:
+    if isinstance(member, str) and key in PLAIN:
+        return ""
+    if isinstance(member, str) and key == "id" and not whole.keys().isdisjoint(("type", "object")):
+        return ""  # the id of a plugin, which has neither, is one of a few words
+    if isinstance(member, dict) and key == "parameters" and "name" in whole:
+        return dict  # of a function: any object; those of a server tool have a type of their own
+    return shape(member)
+
+
 LONGEST_WORD = 24
-"""Characters of a word; ids are as short, and only cost a second look."""
+"""Characters of a word."""
+PLAIN = {
+    "arguments", "call_id", "content", "delta", "description", "instructions", "item_id", "model",
+    "name", "output", "prompt", "prompt_cache_key", "result", "session_id", "text", "title",
+    "tool_call_id", "url", "user",
+}  # fmt: skip
+"""Members in which every string is right: where their type is a string it is a plain one."""
 
 
 def _reply_type(exchange: Exchange) -> str | None:
