@@ -123,11 +123,11 @@ def in_background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 async def _ending_quietly(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
     """The work; where it is collected after its loop was closed, what it cannot clean up there is
-    no error.
+    no error, nor is it that the work was collected first and is just ending (a ValueError).
     """
     try:
         return await work
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         if loop.is_closed():
             raise GeneratorExit from None
         raise

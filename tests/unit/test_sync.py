@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 
 import pytest
 
-from agentkit._sync import finish
+from agentkit._sync import finish, in_background
 from tests.clock import GUARD
 
 
@@ -181,3 +181,38 @@ def test_a_sync_form_that_is_interrupted_waits_for_what_is_kept() -> None:
         check=True,
     )
     assert ended.stdout.split() == ["kept", "interrupted"]
+
+
+class Turn:
+    """Awaited, it lets the event loop go on, and no future holds the task that waits."""
+
+    def __await__(self) -> Generator[None]:
+        yield
+
+
+def test_work_that_drops_its_own_task_while_it_is_collected_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So it may come when a loop was closed: which of the two is collected first is by chance."""
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    held: list[object] = []
+
+    async def works() -> None:
+        try:
+            while True:
+                await Turn()
+        finally:
+            held.clear()
+
+    async def begin() -> None:
+        held.append(in_background(work))
+        await asyncio.sleep(0)
+
+    work = works()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+    work.close()
+    assert held == []
+    assert told == []
