@@ -59,7 +59,7 @@ def test_turns_of_a_conversation(kept: Kept, request: pytest.FixtureRequest) -> 
 @pytest.mark.parametrize(
     ("part", "harm"),
     [
-        ("ledger", ("repeated", "bought_again", "lost")),
+        pytest.param("ledger", ("repeated", "bought_again", "lost"), marks=pytest.mark.slow),
         pytest.param("received", ("waited",), marks=pytest.mark.slow),
         ("pictures", ("lost",)),
         pytest.param("look-up", ("waited",), marks=pytest.mark.slow),

@@ -89,7 +89,7 @@ class Cell:
     @property
     def slow(self) -> bool:
         """Whether it is left to the long run. The short one plays each row in its first turn, in one
-        of the ways for text, in turn, and each fourth row in one for pictures; and of the later
+        of the ways for text, in turn, and each sixteenth row in one for pictures; and of the later
         turns each sixteenth row.
         """
         if self.moment in ("after_tool", "follow_up") and self.number % 16 != 0:
@@ -100,7 +100,7 @@ class Cell:
             if way.api in self.row.apis and (way.api in TEXT) == (self.way.api in TEXT)
             if (self.row.streamed if way.stream else self.row.buffered) is not None
         ]
-        if self.way.api not in TEXT and set(TEXT) <= set(self.row.apis) and self.number % 4:
+        if self.way.api not in TEXT and set(TEXT) <= set(self.row.apis) and self.number % 16:
             return True
         return self.way != ways[self.number // 2 % len(ways)]
 

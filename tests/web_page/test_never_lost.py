@@ -133,6 +133,7 @@ def test_a_server_that_went_away_is_tried_again(window: Window) -> None:
     assert len(site.emulator.posts) == 2
 
 
+@pytest.mark.slow
 def test_a_message_to_a_server_that_is_away_is_given_back_after_a_reload(window: Window) -> None:
     site, page = window.site, window.page
     site.emulator.play("One.")

@@ -146,6 +146,7 @@ def test_the_calls_of_a_sub_agent_stand_inside_its_own(window: Window) -> None:
     assert page.locator(".answer-body > .call").count() == 1
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_budget_is_shown_and_ends_an_answer(
     chromium: Browser, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_an_svg_is_a_card_and_never_a_picture(window: Window, tmp_path: Path) ->
     assert b"<svg" in (tmp_path / "kept").read_bytes()[:400]
 
 
+@pytest.mark.slow
 def test_the_model_and_the_api_are_changed_between_two_turns(
     chromium: Browser, tmp_path: Path
 ) -> None:

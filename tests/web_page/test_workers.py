@@ -195,6 +195,7 @@ def page_of(browser: Browser, workshop: Workshop) -> Generator[Window]:
         yield window
 
 
+@pytest.mark.slow
 def test_the_web_process_is_killed_and_the_page_reads_on_at_another_one(
     chromium: Browser, workshop: Workshop
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,11 @@ class _Convention:
 @_Convention("every command has -h and --help, on stdout")
 def _(home: Path) -> None:
     groups = ["", "ask", "chat", "models", "emulator", "image draw", "image edit", "store size"]
-    for name in (*groups, "sessions list", "keys set", "worker", "runs show"):
-        for flag in ("-h", "--help"):
-            done = run(*name.split(), flag, HOME=str(home))
-            assert (done.returncode, done.stderr) == (0, ""), name
-            assert done.stdout.startswith("Usage: agentkit")
+    names = (*groups, "sessions list", "keys set", "worker", "runs show")
+    for name, flag in zip(names, cycle(("-h", "--help")), strict=False):
+        done = run(*name.split(), flag, HOME=str(home))
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert done.stdout.startswith("Usage: agentkit")
 
 
 @_Convention("the help names each command with what it does")

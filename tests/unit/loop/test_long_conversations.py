@@ -32,7 +32,7 @@ from agentkit.values.messages import BLOCK
 from tests.conftest import Bench, picture
 from tests.unit.loop import orphans
 
-BEHIND = 3000
+BEHIND = 600
 """Messages."""
 PICTURES = 200
 

@@ -56,6 +56,7 @@ def test_ctrl_c_keeps_the_picture_and_twice_leaves(opened: Open) -> None:
     assert chat.wait() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_picture_is_downloaded_keeps_it(opened: Open) -> None:
     chat = opened("slow")
     chat.keys("go\r")
