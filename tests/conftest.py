@@ -112,20 +112,16 @@ def pytest_collectstart() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test that runs in the four ways, leave two to `make test-all`. The two that stay differ
-    in both: one streams and one does not, one is of chat and one of Responses. Which of them
-    streams changes from test to test. Where a test has other cases too, each runs in one way, which
-    changes from case to case.
+    """Of a test that runs in the four ways, three are left to `make test-all`. Which one stays
+    changes from test to test, and from case to case. What is equal in all four is shown in all of
+    them: by the table of scenarios, which has no `way`.
     """
     for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        way = parameters.get("way")
+        way = item.callspec.params.get("way") if hasattr(item, "callspec") else None
         if not isinstance(way, Way):
             continue
-        turn = crc32(item.nodeid.replace(str(way), "").encode()) % len(WAYS)
-        others = [name for name in parameters if name != "way" and name[0] != "_"]  # pytest's own
-        kept = (turn,) if others else ((0, 3) if turn % 2 else (1, 2))
-        if WAYS.index(way) not in kept:
+        named = item.nodeid.replace(str(way), "")
+        if WAYS.index(way) != crc32(named.encode()) % len(WAYS):
             item.add_marker(pytest.mark.slow)
 
 
