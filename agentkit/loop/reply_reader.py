@@ -18,23 +18,21 @@ from agentkit.events import (
     InvocationFinished,
     InvocationProgress,
     InvocationStarted,
-    ReasoningDelta,
-    TextDelta,
     TurnFinished,
 )
 from agentkit.images.collector import Collector, go_on
-from agentkit.images.inspect import Stored
 from agentkit.images.outcome import Outcome
 from agentkit.images.retriever import Downloads
 from agentkit.images.words import WordSpool
 from agentkit.loop.context import RunContext
 from agentkit.loop.missing_pictures import missing_picture
+from agentkit.loop.reply_cost import priced
 from agentkit.loop.reply_files import fetched, ref_of
 from agentkit.loop.reply_parts import ParsedReply, may_ask_again, parse, refusal_of
+from agentkit.loop.reply_words import ReplyWords
 from agentkit.openrouter.billing import Told
 from agentkit.openrouter.client import Exchange
 from agentkit.openrouter.paid_call import PaidCall
-from agentkit.openrouter.price_list import with_drawing, with_price
 from agentkit.run import Run
 from agentkit.run.history import parents
 from agentkit.run.state import Broken
@@ -58,7 +56,6 @@ from agentkit.wire.common import without
 from agentkit.wire.files import files_of
 from agentkit.wire.generation import Generation, completed
 from agentkit.wire.json import as_object, as_text, write
-from agentkit.wire.markdown_stream import TextFilter
 from agentkit.wire.retold import LOST, retold
 from agentkit.wire.types import (
     Decoder,
@@ -93,12 +90,9 @@ class ReplyReader:
         self._named: dict[ImageKey, Image] = {}
         self._started: dict[str, float] = {}
         said = any(message.role == "assistant" and message.text for message in run.added)
-        self._before_words = "\n\n" if said else ""
-        self._filter: TextFilter | None = None
-        """What the words pass that are told while they arrive."""
+        self._words = ReplyWords(log, context.services.fetcher, "\n\n" if said else "")
         self._used: Usage | None = None
         """The usage of the whole reply."""
-        self._waited: frozenset[str] = frozenset()
         self._downloads: Downloads | None = None
         self._filed: dict[str, tuple[File | Image, ...]] = {}
         """The files of the reply, by the id of the call that left them; and those of them that are
@@ -140,7 +134,7 @@ class ReplyReader:
         self._log.generation_id = exchange.generation_id
         self._decoder = self._new_decoder(lambda: WordSpool(exchange.spool))
         self._downloads = exchange.downloads
-        self._collector = Collector(
+        self._collector = self._words.collector = Collector(
             exchange.spool,
             self._services.store,
             self._services.fetcher,
@@ -193,7 +187,7 @@ class ReplyReader:
         """Take what one event told."""
         if isinstance(signal, Words):  # as almost all are
             if self._log.is_heard:
-                self._words(signal)
+                self._words.take(signal)
             return
         collector = self._collector
         if collector is None:
@@ -210,51 +204,6 @@ class ReplyReader:
     def _item(self, key: ImageKey | str) -> str:
         """What events call a picture of this reply: keys begin anew with each reply of a run."""
         return f"turn {self._before.turns + 1}:{key}"
-
-    def _words(self, words: Words) -> None:
-        if words.what == "reasoning":
-            self._log.tell(ReasoningDelta(words.text))
-            return
-        found = self._filter
-        if found is None:
-            self._filter = found = TextFilter(self._had, self._before_words)
-        if text := found.more(words.text, words.part):
-            self._log.tell(TextDelta(text))
-
-    def _say(self, text: str) -> None:
-        if text:
-            self._log.tell(TextDelta(text))
-
-    def _say_rest(self) -> None:
-        """The end of the words."""
-        if self._filter is not None:
-            self._say(self._filter.rest())
-
-    def _had(self, url: str, bare: bool) -> bool | None:
-        """True: stored. False: not an image. None: still downloading; the text held back is
-        released when it ends.
-        """
-        collector = self._collector
-        if collector is not None and collector.spool.is_reference(url):
-            return True  # it goes from the words, whatever becomes of it
-        if collector is None or not self._may_be_picture(url, collector, bare=bare):
-            return False
-        task = collector.download(url)
-        if task.done():
-            return collector.stored(url) is not None
-        if url not in self._waited:
-            self._waited |= {url}
-            task.add_done_callback(self._say_more)
-        return None
-
-    def _say_more(self, download: asyncio.Task[Stored]) -> None:
-        """Tell the words that waited for this picture."""
-        if self._filter is not None and not download.cancelled():
-            self._say(self._filter.more())
-
-    def _may_be_picture(self, url: str, collector: Collector, *, bare: bool) -> bool:
-        """Whether a URL in the words may be fetched, or is another place of a known picture."""
-        return self._services.fetcher.in_prose(url, bare=bare) or collector.knows(url)
 
     def _server_call(self, invocation: Invocation, phase: str | None) -> None:
         if invocation.id not in self._started:
@@ -338,7 +287,7 @@ class ReplyReader:
             collector.see_unclaimed("item", parsed.references_elsewhere())
             await collector.finish()
         await self._take_files(reply)
-        self._say_rest()
+        self._words.take_rest()
         self._miss_picture(parsed, closing=closing is not None)
         raw, read = tuple([(item,) for item in reply.raw]), ()
         handles: dict[str, str] = {}
@@ -372,7 +321,7 @@ class ReplyReader:
         """The run with the reply, and with what it cost."""
         before = self.run
         images = len(before.arrived) - sum([each.images for each in before.spent])
-        usage = self._priced(reply, reply.usage, images)
+        usage = priced(reply, reply.usage, images, before.model, self._context)
         if reply.tells_cache and (saved := self._context.cache_saved) is not None:
             usage = replace(usage, cache_saved_usd=saved(usage))
         self._used = usage
@@ -486,7 +435,7 @@ class ReplyReader:
             return parsed
         for ref in parsed.image_refs():
             is_link = ref.place == "text"
-            if not is_link or self._may_be_picture(ref.values[0], collector, bare=ref.optional):
+            if not is_link or self._words.may_be_picture(ref.values[0], bare=ref.optional):
                 collector.see(ref)
         return parsed
 
@@ -501,7 +450,7 @@ class ReplyReader:
         # Side by side: both have the same time.
         files = self._take_files(self.decoder.reply(), grace)
         await asyncio.gather(collector.finish(grace), files)
-        self._say_rest()
+        self._words.take_rest()
 
     def _see_rest(self, collector: Collector) -> None:
         """See every picture of a reply that broke off."""
@@ -537,24 +486,11 @@ class ReplyReader:
             images += self._collector.pending
         return Told.of(self._usage(), images)
 
-    def _priced(self, reply: Reply, usage: Usage, images: int) -> Usage:
-        """The usage of a reply that brought so many pictures, with what it costs by our prices."""
-        client = self._services.client
-        usage = replace(usage, images=images) if images else usage
-        if client.service.tells_cost and usage.cost_usd is not None:
-            return usage
-        price, tool = client.prices.of(self.run.model), self._context.image_tool
-        drew = reply.drawing is not None or (images > 0 and tool is not None)
-        if client.service.tells_cost or not drew:
-            return with_price(usage, price, tells_cost=client.service.tells_cost)
-        named = None if tool is None else tool.parameters.get("model")
-        painter = client.prices.of_painter(named, reply.drawn_by)
-        return with_drawing(usage, reply.drawing, price, painter)
-
     def _usage(self) -> Usage:
         reply = self.decoder.reply() if self._parsed is None else self._parsed.reply
         usage = completed(reply.usage, self.looked_up)
-        usage = self._priced(reply, usage, len(self.run.arrived) - len(self._before.arrived))
+        images = len(self.run.arrived) - len(self._before.arrived)
+        usage = priced(reply, usage, images, self.run.model, self._context)
         if self.looked_up is None and not self.decoder.finished:
             usage = replace(usage, priced_requests=0)
         return usage
