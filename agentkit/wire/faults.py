@@ -164,9 +164,25 @@ _REFUSED = re.compile(
     r"disallowed|sensitive content|flagged|nsfw|sexual|blocklist|recitation|copyright|likeness",
     re.IGNORECASE,
 )
-_REFUSALS = frozenset({"content_filter", "refusal", "blocklist", "spii", "recitation", "safety"})
+_REFUSALS = frozenset(
+    {
+        "blocklist",
+        "content_filter",
+        "content_filtered",
+        "guardrail_intervened",
+        "model_armor",
+        "recitation",
+        "refusal",
+        "safety",
+        "sensitive",
+        "spii",
+    }
+)
 _NOTHING_DRAWN = frozenset({"no_image", "image_other", "other", "language"})
 """A provider's reasons for a reply without a picture or a word, where no filter is named."""
+_CUT = frozenset({"length", "max_length", "max_output_tokens", "max_tokens", "model_length"})
+_MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"})
+"""A provider's reasons for a reply that was to be a call, and is nothing."""
 
 
 def says_refused(reason: str) -> bool:
@@ -181,14 +197,35 @@ def filtered(native: object) -> bool:
     none: a filter stopped it, or nothing could be drawn.
     """
     words = _reason_of(native)
-    if words in _REFUSALS or words in _NOTHING_DRAWN:
-        return True
-    return words.endswith(("_safety", "prohibited_content", "_recitation", "_blocklist", "_spii"))
+    return words in _NOTHING_DRAWN or _names_filter(words)
+
+
+def _names_filter(words: str) -> bool:
+    return words in _REFUSALS or words.endswith(
+        ("_safety", "prohibited_content", "_recitation", "_blocklist", "_spii")
+    )
+
+
+def malformed(native: object) -> bool:
+    """Whether a provider's own finish reason says that a call went wrong there, so that a reply
+    without content is no answer.
+    """
+    return _reason_of(native) in _MALFORMED
+
+
+def finish_of(reason: str, native: object = None) -> str:
+    """The finish reason by its standard name. Gateways pass on those of providers: `MAX_TOKENS` and
+    `SAFETY` of Gemini, `max_tokens` of Anthropic; or say `stop` and leave it to the native one.
+    """
+    words = _reason_of(reason)
+    if words in _CUT or (words == "stop" and _reason_of(native) in _CUT):
+        return "length"
+    return "content_filter" if _names_filter(words) else reason
 
 
 def _reason_of(native: object) -> str:
     words = (as_text(native) or "").strip().lower().replace("-", "_").replace(" ", "_")
-    return words.removeprefix("finish_reason_")
+    return words.removeprefix("finishreason.").removeprefix("finish_reason_")
 
 
 def filter_words(native: object = None) -> str:

@@ -160,7 +160,9 @@ class ChatReply:
 
     def _end(self, choice: JsonObject) -> None:
         if finish := as_text(choice.get("finish_reason")):
-            self._finish, self._native = finish, choice.get("native_finish_reason")
+            native = choice.get("native_finish_reason")
+            self._finish = faults.finish_of(finish, native)
+            self._native = native or (finish if finish != self._finish else None)
         if (told := choice.get("error")) and (error := faults.error_object(told)):
             self._error = faults.from_error(error, generation_id=self._id)
         elif finish == "error" and self._error is None:
@@ -366,7 +368,7 @@ class ChatReply:
             tells_cache=self._bill.tells_cache,
             finish=self._finish,
             refusal=self._refusal_words(),
-            error=self._error,
+            error=self._error or self._malformed(),
             parsed=tuple(self._parsed),
         )
 
@@ -394,11 +396,19 @@ class ChatReply:
             return words
         if self._finish == "content_filter":
             return faults.filter_words(self._native)
-        if not faults.filtered(self._native):
+        if not (faults.filtered(self._native) and self._is_silent()):
             return None
+        return faults.filter_words(self._native)
+
+    def _malformed(self) -> APIError | None:
+        if not (faults.malformed(self._native) and self._is_silent()):
+            return None
+        return faults.bare(self._native, self._id)
+
+    def _is_silent(self) -> bool:
+        """Whether no word, picture or call has come."""
         has_content = any(not isinstance(piece, str) or piece.strip() for piece in self._words)
-        is_silent = not (has_content or self._images or self._calls.calls())
-        return faults.filter_words(self._native) if is_silent else None
+        return not (has_content or self._images or self._calls.calls())
 
     def _pieces(self) -> list[str | JsonObject]:
         """The content, neighbouring words as one."""

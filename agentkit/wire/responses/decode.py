@@ -51,8 +51,6 @@ _MOST_TEXTS = 1000
 """Texts of one message, so that item and text make one number."""
 _ENDED = {"completed", "incomplete", "failed", "cancelled"}
 _REASONING = {"response.reasoning_text.delta", "response.reasoning_summary_text.delta"}
-_FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
-"""The finish reason, by the reason why a response is incomplete."""
 
 
 class ResponsesReply:
@@ -315,7 +313,7 @@ class ResponsesReply:
                 )
         server = content.calls()
         server += uncounted(self._bill, len(server), self._tools, self._seed)
-        finish = _FINISH.get(self._incomplete or "", self._status)
+        finish = faults.finish_of(self._incomplete) if self._incomplete else self._status
         is_silent = not any(isinstance(part, Text | ImageRef | ToolCall) for part in content.parts)
         stopped = is_silent and faults.filtered(self._incomplete)
         if (finish == "content_filter" or stopped) and not content.refusal:

@@ -375,6 +375,49 @@ def test_a_call_cut_by_length_is_marked_and_never_echoed_broken() -> None:
     assert raw(reply)[0]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+@pytest.mark.parametrize(
+    ("finish", "native", "standard"),
+    [
+        ("MAX_TOKENS", None, "length"),
+        ("max_tokens", "max_tokens", "length"),
+        ("max_output_tokens", None, "length"),
+        ("stop", "MAX_TOKENS", "length"),
+        ("SAFETY", None, "content_filter"),
+        ("IMAGE_SAFETY", "IMAGE_SAFETY", "content_filter"),
+        ("FinishReason.PROHIBITED_CONTENT", None, "content_filter"),
+        ("content-filter", None, "content_filter"),
+        ("guardrail_intervened", None, "content_filter"),
+        ("refusal", "refusal", "content_filter"),
+        ("tool_calls", "max_tokens", "tool_calls"),
+        ("end_turn", None, "end_turn"),
+        ("stop", "STOP", "stop"),
+    ],
+)
+def test_finish_reasons_of_providers_have_their_standard_name(
+    finish: str, native: str | None, standard: str
+) -> None:
+    message = {"content": "half a"}
+    last = chunk(message, finish)
+    last["choices"][0]["native_finish_reason"] = native
+    whole = ChatReply()
+    whole.whole({**last, "choices": [{**last["choices"][0], "message": message}]})
+    for reply in (streamed(last), whole.reply()):
+        assert reply.finish == standard
+        words = native or finish
+        told = reply.refusal is not None and ("filter" in words or words in reply.refusal)
+        assert told == (standard == "content_filter")
+
+
+@pytest.mark.parametrize("native", ["MALFORMED_FUNCTION_CALL", "unexpected_tool_call"])
+def test_a_call_that_went_wrong_at_the_provider_is_no_empty_answer(native: str) -> None:
+    last = chunk({"content": ""}, "stop")
+    last["choices"][0]["native_finish_reason"] = native
+    error = streamed(last).error
+    assert isinstance(error, ProviderFailed)
+    assert native in str(error)
+    assert streamed(chunk({"content": "words"}), last).error is None
+
+
 def test_calls_are_calls_whatever_the_finish_says() -> None:
     call = {"index": 0, "id": "c", "function": {"name": "w", "arguments": "{}"}}
     for finish in ("stop", "tool_calls", "length", "brand_new"):

@@ -342,6 +342,13 @@ def test_responses_calls_that_are_cut_or_double() -> None:
     ]
 
 
+@pytest.mark.parametrize("reason", ["max_tokens", "MAX_TOKENS", "length"])
+def test_a_reply_that_reached_its_limit_is_cut_however_that_is_spelt(reason: str) -> None:
+    reply = whole_responses(status="incomplete", incomplete_details={"reason": reason})
+    assert reply.finish == "length"
+    assert reply.refusal is None
+
+
 def test_each_call_that_is_answered_is_echoed_even_if_its_item_never_came_whole() -> None:
     final = body(status="incomplete", incomplete_details={"reason": "max_output_tokens"})
     events = [
