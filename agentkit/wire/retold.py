@@ -56,7 +56,8 @@ def told_within(value: object, names: Mapping[str, str]) -> object:
 def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
     if item.get("type") == IMAGE_GENERATION:
         # Its temporary URL shows nothing to a later request, and its picture to whoever has it.
-        return {key: value for key, value in item.items() if not _is_known_url(value, names)}
+        kept = {key: value for key, value in item.items() if not _is_known_url(value, names)}
+        return {key: _within(value, names) for key, value in kept.items()}
     if as_text(item.get("type")) in IMAGE_ITEMS:
         return dict(item)
     is_call = item.get("type") == "function_call"
@@ -74,6 +75,14 @@ def _item(item: JsonObject, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _is_known_url(value: object, names: Mapping[str, str]) -> bool:
     return isinstance(value, str) and shapes.is_url(value) and value in names
+
+
+def _within(value: object, names: Mapping[str, str]) -> object:
+    """A field of a drawing whose pictures are deeper inside, or in JSON."""
+    is_json = isinstance(value, str) and value.lstrip()[:1] in {"{", "["}
+    is_deep = is_json or isinstance(value, dict | list)
+    field = cast("object", value)
+    return _kept(field, names) if is_deep else field
 
 
 def _kept(value: object, names: Mapping[str, str]) -> object:

@@ -4,16 +4,25 @@ pictures in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from agentkit.values import Invocation, InvocationStatus, Place
 from agentkit.wire import shapes
 from agentkit.wire.common import IMAGE_ITEMS, picture_values
 from agentkit.wire.inline import may_hold
-from agentkit.wire.json import as_object, as_text, keepable, with_texts, write
+from agentkit.wire.json import (
+    UnreadableJson,
+    as_object,
+    as_text,
+    keepable,
+    read,
+    with_texts,
+    write,
+)
 from agentkit.wire.tool_calls import parse_object
-from agentkit.wire.types import IMAGE_GENERATION, ImageKey, ImageRef, JsonObject, NewFilter
+from agentkit.wire.types import BLOB, IMAGE_GENERATION, ImageKey, ImageRef, JsonObject, NewFilter
 from agentkit.wire.usage import own_cost
 
 Called = tuple[Invocation, tuple[ImageRef, ...]]
@@ -84,6 +93,9 @@ _NO_RESULT = frozenset(
         *_ARGUMENTS,
     }
 )
+_SAID = frozenset({"arguments", "error", "usage", *_ARGUMENTS})
+"""Fields of a drawing that hold no picture of it."""
+_LEVELS = 16
 _OTHERS_PAGES = ("web_search", "web_fetch", "file_search")
 """Tools whose results name pictures of other people's pages."""
 
@@ -168,7 +180,7 @@ def server_item(item: JsonObject, key: ImageKey, *, tracked: bool) -> Called:
         cost_usd=own_cost(item),
     )
     if kind in IMAGE_ITEMS:
-        return invocation, (_drawn(item, key, invocation, tracked=tracked),)
+        return invocation, _drawn(item, key, invocation, tracked=tracked)
     has_links = not any(each in kind for each in _OTHERS_PAGES)
     return invocation, refs_of(
         item, key, "item", links=has_links, invocation_id=call_id if tracked else None
@@ -199,30 +211,80 @@ def refs_of(
     )
 
 
-def _drawn(item: JsonObject, key: ImageKey, call: Invocation, *, tracked: bool) -> ImageRef:
-    values = picture_values(item)
+def _drawn(
+    item: JsonObject, key: ImageKey, call: Invocation, *, tracked: bool
+) -> tuple[ImageRef, ...]:
     kind = item.get("type")
     no_picture = f"the server tool ended as {item.get('status')!r} without a picture"
-    return ImageRef(
+    ref = ImageRef(
         key,
         "server_tool" if kind == IMAGE_GENERATION else "image_generation_call",
-        values,
+        (),
         prompt=as_text(item.get("prompt")),
         revised_prompt=_revised_prompt(item),
         invocation_id=call.id if tracked else None,
         cost_usd=call.cost_usd,
-        error=None if values else call.error or no_picture,
     )
+    return _each(ref, list(drawn_values(item)), call.error or no_picture)
+
+
+def _each(ref: ImageRef, drawn: Sequence[tuple[str, ...]], why_none: str) -> tuple[ImageRef, ...]:
+    """One such picture for each of the values; without any, the one that is missing."""
+    if not drawn:
+        return (replace(ref, error=why_none),)
+    where, at = ref.key.where, ref.key.at
+    keys = [ref.key, *[ImageKey(where, f"{at}:{number}") for number in range(1, len(drawn))]]
+    if len(drawn) > 1:  # what they cost together is nobody's own cost
+        ref = replace(ref, cost_usd=None)
+    return tuple(
+        [replace(ref, key=each, values=values) for each, values in zip(keys, drawn, strict=True)]
+    )
+
+
+def drawn_values(value: object, level: int = 0) -> Iterator[tuple[str, ...]]:
+    """What may give the bytes of each picture in what a tool that draws has given: an object whose
+    fields name one, or several of them in lists, under whatever name, also as JSON in a string.
+    """
+    if level > _LEVELS:
+        return
+    if isinstance(value, str):
+        if (inner := _json_in(value)) is not None:
+            yield from drawn_values(inner, level + 1)
+        elif value.startswith((BLOB, "data:image/")) or shapes.is_url(value):
+            yield (value,)
+    elif isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from drawn_values(each, level + 1)
+    elif isinstance(value, dict):
+        fields = cast("JsonObject", value)
+        if values := tuple([each for each in picture_values(fields) if _json_in(each) is None]):
+            yield values
+            return
+        for name, each in fields.items():
+            if name not in _SAID:
+                yield from drawn_values(each, level + 1)
+
+
+def _json_in(text: str) -> object:
+    """The object, the list or the text that a text holds as JSON; None where it holds none."""
+    if text.lstrip()[:1] not in {"{", "[", '"'}:
+        return None
+    try:
+        value: object = read(text.encode("utf-8", "replace"))
+    except UnreadableJson:
+        return None
+    return None if isinstance(value, int | float) else value
 
 
 def server_detail(detail: JsonObject, seed: str) -> Called:
     """Chat: a `reasoning.server_tool_call`, and the pictures in its result."""
     name = as_text(detail.get("tool_name")) or "openrouter:unknown"
     call_id = as_text(detail.get("tool_call_id")) or as_text(detail.get("id")) or f"server_{seed}"
-    arguments = parse_object(as_text(detail.get("arguments")) or "")
-    result = as_text(detail.get("result"))
-    parsed = parse_object(result or "")
-    record = parsed or {}
+    asked = detail.get("arguments")
+    arguments = (
+        keepable(as_object(asked)) if as_object(asked) else parse_object(as_text(asked) or "")
+    )
+    result, record = result_text(detail), _record_of(detail)
     failed = record.get("status") in {"error", "failed"} or bool(record.get("error"))
     error = _error_of(record) if failed else None
     invocation = Invocation(
@@ -238,24 +300,36 @@ def server_detail(detail: JsonObject, seed: str) -> Called:
     key = ImageKey("server", call_id)
     if name.removeprefix("openrouter:") != "image_generation":
         has_links = not any(each in name for each in _OTHERS_PAGES)
-        value: object = result if parsed is None else parsed
+        value: object = record or result
         return invocation, refs_of(
             value, key, "reasoning_details", links=has_links, invocation_id=call_id
         )
-    values = (result,) if result else ()
-    if parsed is not None:
-        values = picture_values(parsed)
+    drawn = list(drawn_values(record or detail.get("result")))
+    if not drawn and result and _json_in(result) is None:
+        drawn = [(result,)]
     ref = ImageRef(
         key,
         "reasoning_details",
-        values,
+        (),
         prompt=as_text((arguments or {}).get("prompt")),
         revised_prompt=_revised_prompt(record),
         invocation_id=call_id,
         cost_usd=invocation.cost_usd,
-        error=None if values else error or "the server tool gave no picture",
     )
-    return invocation, (ref,)
+    return invocation, _each(ref, drawn, error or "the server tool gave no picture")
+
+
+def result_text(detail: JsonObject) -> str | None:
+    """What a record of chat says that the call gave, as JSON where it came as a value."""
+    given: object = detail.get("result")
+    is_value = isinstance(given, dict | list)
+    return write(cast("object", given)).decode() if is_value else as_text(given)
+
+
+def _record_of(detail: JsonObject) -> JsonObject:
+    """The object that the call gave; an empty one where it gave anything else."""
+    given = detail.get("result")
+    return as_object(given) or parse_object(as_text(given) or "") or {}
 
 
 def _revised_prompt(holder: JsonObject) -> str | None:

@@ -29,6 +29,7 @@ from agentkit.wire.parts import standard_part
 from agentkit.wire.server_calls import (
     Called,
     refs_of,
+    result_text,
     server_detail,
     text_without_base64,
     without_base64,
@@ -300,10 +301,11 @@ class ChatReply:
         if self.finished:
             looked_at, self._untold = self._untold, {}
         for number, detail in sorted(looked_at.items()):
-            result = as_text(detail.get("result"))
+            result = result_text(detail)
             if result is None or (not self.finished and parse_object(result) is None):
                 continue  # the rest of the result comes in a later fragment
-            detail["result"] = text_without_base64(result, self._new_filter)
+            if isinstance(detail["result"], str):
+                detail["result"] = text_without_base64(result, self._new_filter)
             invocation, refs = self._server_call(number, detail)
             self._told.add(number)
             self._untold.pop(number, None)

@@ -216,6 +216,47 @@ def test_a_server_tools_call_in_the_details() -> None:
     assert raw(reply)[0]["reasoning_details"] == [server_detail(result)]
 
 
+BLUE = "https://images.openrouter.ai/blue.png"
+
+
+@pytest.mark.parametrize(
+    ("result", "seen"),
+    [
+        ({"status": "ok", "imageUrl": URL}, [(URL,)]),
+        (json.dumps({"status": "ok", "images": [{"imageUrl": URL}, {"url": BLUE}]}), [(URL,), (BLUE,)]),
+        (json.dumps({"status": "ok", "imageUrls": [URL, BLUE]}), [(URL,), (BLUE,)]),
+        (json.dumps({"data": [{"b64_json": "iVBORw0K", "url": URL}]}), [("iVBORw0K", URL)]),
+        (json.dumps([{"type": "image_url", "image_url": {"url": URL}}]), [(URL,)]),
+        (json.dumps(URL), [(URL,)]),
+        (json.dumps(json.dumps({"imageUrl": URL})), [(URL,)]),
+        ([URL], [(URL,)]),
+        (URL, [(URL,)]),
+    ],
+)  # fmt: skip
+def test_pictures_of_a_drawing_are_found_in_any_form_of_its_result(
+    result: Any, seen: list[tuple[str, ...]]
+) -> None:
+    """Streamed and buffered alike, and with no failure beside them."""
+    message = {"content": "Here.", "reasoning_details": [server_detail(result)]}
+    whole = buffered(message, tools=(DRAW,))
+    for reply in (whole, streamed(chunk(message, "stop"), tools=(DRAW,))):
+        assert [(each.values, each.error) for each in sightings(reply)] == [
+            (values, None) for values in seen
+        ]
+        assert len({each.key for each in sightings(reply)}) == len(seen)
+        (call,) = reply.server_calls
+        assert (call.arguments, call.status) == ({"prompt": "a fox"}, "completed")
+        assert URL in (call.result or "")
+    assert raw(whole)[0]["reasoning_details"] == message["reasoning_details"]
+
+
+def test_arguments_of_a_server_tool_may_come_as_an_object() -> None:
+    detail = server_detail(json.dumps({"imageUrl": URL}), arguments={"prompt": "a fox"})
+    reply = buffered({"content": "", "reasoning_details": [detail]}, tools=(DRAW,))
+    assert reply.server_calls[0].arguments == {"prompt": "a fox"}
+    assert sightings(reply)[0].prompt == "a fox"
+
+
 @pytest.mark.parametrize("at", [1, 20, 45])
 def test_a_server_tools_result_that_comes_in_fragments_is_seen_when_it_is_whole(at: int) -> None:
     result = json.dumps({"status": "ok", "imageUrl": URL})

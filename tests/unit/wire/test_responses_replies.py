@@ -394,6 +394,30 @@ def test_pictures_in_output_items(
     assert sightings(streamed_reply) == [seen]
 
 
+@pytest.mark.parametrize("kind", [DRAW, "image_generation_call"])
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({"result": json.dumps({"status": "ok", "imageUrl": URL})}, [URL]),
+        ({"result": {"imageUrl": URL}}, [URL]),
+        ({"result": [URL, f"{URL}?2"]}, [URL, f"{URL}?2"]),
+        ({"result": None, "images": [{"image_url": {"url": URL}}]}, [URL]),
+        ({"imageUrls": [URL, f"{URL}?2"]}, [URL, f"{URL}?2"]),
+    ],
+)
+def test_pictures_of_a_drawing_are_found_in_any_form_of_its_item(
+    kind: str, fields: dict[str, Any], seen: list[str]
+) -> None:
+    item = {"id": "i1", "status": "completed", "type": kind, "prompt": "a fox", **fields}
+    whole = whole_responses(item, tools=(DRAW,))
+    streamed_reply, _ = fed(events_of(item), (DRAW,))
+    for reply in (whole, streamed_reply):
+        found = sightings(reply)
+        assert [(*each.values, each.error) for each in found] == [(url, None) for url in seen]
+        assert {(each.invocation_id, each.prompt) for each in found} == {("i1", "a fox")}
+        assert len({each.key for each in found}) == len(seen)
+
+
 def test_provenance_of_a_server_tools_item() -> None:
     reply = whole_responses(PICTURE, tools=(DRAW,))
     assert reply.server_calls == (
