@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from agentkit.errors import APIError, ProviderFailed, for_status
-from agentkit.wire.headers import wait_for_limit
-from agentkit.wire.json import UnreadableJson, as_object, as_text, read
+from agentkit.wire.headers import seconds_to, wait_for_limit
+from agentkit.wire.json import UnreadableJson, as_object, as_text, read, write
 from agentkit.wire.pages import described
 from agentkit.wire.sse import EventStream
 from agentkit.wire.types import JsonObject
@@ -105,10 +105,9 @@ def from_error(
     kind_by_type = _status_of(metadata.get("error_type") or error.get("error_type"))
     if status is None and kind_by_type is not None and kind in {None, 500}:
         kind = kind_by_type  # a code that says nothing, beside a type that does
-    raw = metadata.get("raw")
-    raw_words = None if raw is None else str(raw)
+    raw_words = _words_of(metadata.get("raw"))
     if retry_after is None:
-        retry_after = _seconds(availability.get("retry_after", metadata.get("retry_after")))
+        retry_after = _asked_wait((availability, metadata, error), raw_words)
     if kind == 429:
         told = as_object(metadata.get("headers"))
         retry_after = wait_for_limit(told, datetime.now(UTC), retry_after)
@@ -130,6 +129,7 @@ def from_error(
     )
 
 
+_NO_WORDS = frozenset({"availability", "code", "error_type", "metadata", "param", "status", "type"})
 _LONG_LIMIT = re.compile(
     r"\bper[-_ ](day|week|month)\b|\b(daily|weekly|monthly)\b|_daily\b", re.IGNORECASE
 )
@@ -145,10 +145,42 @@ def _lasts(error: JsonObject, metadata: JsonObject, retry_after: float | None) -
     return retry_after is None and _LONG_LIMIT.search(words) is not None
 
 
+_WAITS = ("retry_after", "retry_after_seconds", "retryAfter")
+_IN_WORDS = re.compile(
+    r"(?:retryDelay\W{1,9}|try again in )((?:\d{1,4}[dhm]){0,3}(?:\d{1,6}(?:\.\d{1,9})?m?s)?)\b",
+    re.IGNORECASE,
+)
+"""How providers say in words when to come back: Google's `"retryDelay": "34s"`, OpenAI's and Groq's
+`Please try again in 7m12s`.
+"""
+
+
+def _asked_wait(holders: Sequence[JsonObject], raw: str | None) -> float | None:
+    """Seconds to wait, as the body asks: in a field, else in words."""
+    for holder in holders:
+        for name in _WAITS:
+            if (wait := _seconds(holder.get(name))) is not None:
+                return wait
+    for words in (raw, as_text(holders[-1].get("message"))):
+        found = _IN_WORDS.search(words) if words else None
+        if found is not None and found[1]:
+            return seconds_to(found[1], datetime.now(UTC))
+    return None
+
+
 def _seconds(value: object) -> float | None:
+    if isinstance(value, str):
+        return seconds_to(value, datetime.now(UTC))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if 0 <= value < _MOST_SECONDS else None
+
+
+def _words_of(value: object) -> str | None:
+    """The words of a field that should be a text; of any other value its JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return write(value).decode()
 
 
 def error_object(value: object) -> JsonObject:
@@ -259,13 +291,24 @@ def _status_of(code: object) -> int | None:
 def _message(
     error: JsonObject, status: int | None, raw: str | None, metadata: Mapping[str, Any]
 ) -> str:
-    words = as_text(error.get("message")) or _phrase(status)
+    words = as_text(error.get("message")) or _without_message(error) or _phrase(status)
     if raw and raw not in words:
         words = f"{words} ({raw[:300]})"
     if reasons := _strings(metadata.get("reasons")):
         words = f"{words} [{', '.join(reasons)}]"
     words = words[:_WORDS]
     return words if status is None else f"HTTP {status}: {words}"
+
+
+def _without_message(error: JsonObject) -> str:
+    """What an error says that has no message: the one text in it, else its JSON, as of the list of
+    `issues` with which OpenRouter refuses the form of a request.
+    """
+    said = {name: value for name, value in error.items() if value and name not in _NO_WORDS}
+    if len(said) != 1:
+        return write(said).decode() if said else ""
+    (value,) = said.values()
+    return _words_of(value) or ""
 
 
 def _reset(kind: int | None, retry_after: float | None) -> str:

@@ -113,6 +113,47 @@ def test_an_absurd_wait_in_a_body_is_told_and_an_unusable_one_is_not(
     assert from_body(429, body(availability={"retry_after": given_})).retry_after == told
 
 
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        ({"metadata": {"retry_after": "40000"}}, 40_000),
+        ({"metadata": {"retry_after_seconds": 40_000}}, 40_000),
+        ({"metadata": {"retry_after_seconds": "34.5"}}, 34.5),
+        ({"retry_after": 40_000}, 40_000),
+        ({"availability": {"retry_after": None}, "metadata": {"retry_after": 30}}, 30),
+        ({"metadata": {"raw": '{"details":[{"retryDelay": "34.07s"}]}'}}, 34.07),
+        ({"metadata": {"raw": {"details": [{"retryDelay": "34s"}]}}}, 34),
+        ({"metadata": {"raw": "Rate limit reached. Please try again in 1h12m3.5s. Visit"}}, 4323.5),
+        ({"message": "Please try again in 7m12s."}, 432),
+        ({"message": "Please try again in 250ms."}, 0.25),
+        ({"message": "Please try again in a while."}, None),
+        ({"message": "Please try again in 3 of our regions."}, None),
+        ({"metadata": {"retry_after": "soon"}}, None),
+    ],
+)
+def test_the_wait_that_a_body_asks_for_is_read_in_any_spelling(
+    error: dict[str, Any], wait: float | None
+) -> None:
+    told = from_body(429, body(**{"message": "slow down", "code": 429, **error}))
+    assert told.retry_after == (None if wait is None else pytest.approx(wait))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ({"name": "ZodError", "issues": [{"path": ["input", 1, "id"], "message": "Required"}]}, "Required"),
+        ({"code": 400, "error": {"message": "too deep"}}, "too deep"),
+        ({"code": 400, "message": {"text": "in an object"}}, "in an object"),
+        ({"code": 400, "msg": "by another name"}, "HTTP 400: by another name"),
+        ({"code": 400, "message": "Provider returned error", "metadata": {"raw": {"why": "long"}}}, '{"why":"long"}'),
+        ({"code": 400}, "without a reason"),
+    ],
+)  # fmt: skip
+def test_an_error_without_a_message_says_what_it_has(error: dict[str, Any], words: str) -> None:
+    assert words in str(from_body(400, body(**error)))
+    assert len(str(from_body(400, body(x="x" * 9000, **error)))) < 2100
+
+
 def test_the_header_wins_over_the_body() -> None:
     metadata = {"retry_after": 5}
     assert from_body(429, body(metadata=metadata)).retry_after == 5
