@@ -19,6 +19,7 @@ from agentkit.wire.common import (
 )
 from agentkit.wire.json import (
     SurrogateJoiner,
+    as_count,
     as_object,
     as_objects,
     as_text,
@@ -88,6 +89,7 @@ class ChatReply:
         self._held = SizeLimit()
         self._id: str | None = None
         self._model: str | None = None
+        self._number: int | None = None  # of the choice that is read
         self._words: list[str | JsonObject] = []
         self._others = 0  # pieces of `_words` that are no words
         self._reasoning: list[str] = []
@@ -129,7 +131,8 @@ class ChatReply:
     def whole(self, body: JsonObject) -> list[Signal]:
         signals = self._take(body, "message")
         self._ended = any(
-            as_object(choice.get("message")) for choice in as_objects(body.get("choices"))
+            as_object(choice.get("message")) or as_object(choice.get("delta"))
+            for choice in as_objects(body.get("choices"))
         )
         return signals + self._say_rest()
 
@@ -142,22 +145,33 @@ class ChatReply:
         if (told := chunk.get("error")) and (error := faults.error_object(told)):
             self._error = faults.from_error(error, generation_id=self._id)
         signals: list[Signal] = []
-        for choice in as_objects(chunk.get("choices")):
+        choices = as_objects(chunk.get("choices"))
+        if self._number is None and choices:
+            self._number = min(map(_number_of, choices))
+        for choice in choices:
             if usage := choice.get("usage"):  # where Moonshot's own API tells it
                 self._bill.add(usage)
-            if choice.get("index", 0) in (0, None):
+            if _number_of(choice) == self._number:
                 self._held.value(choice)
-                delta = choice.get(holder)
-                if isinstance(delta, dict):
-                    signals += self._delta(
-                        cast("JsonObject", delta), whole_call=holder == "message"
-                    )
+                name = self._holder(choice, holder)
+                if delta := as_object(choice.get(name)):
+                    signals += self._delta(delta, whole_call=name == "message")
                 self._end(choice)
         if self.finished:
             signals += self._say_rest()
         if self._touched or self._untold:
             signals += self._server_signals()
         return signals
+
+    def _holder(self, choice: JsonObject, expected: str) -> str:
+        """The field that has the content. Gateways that only pretend to stream send the `message`
+        of a buffered reply; where deltas came before it, it repeats them.
+        """
+        other = "delta" if expected == "message" else "message"
+        is_first = not (self._words or self._images or self._details or self._reasoning)
+        is_first = is_first and not self._calls.growing
+        is_other = is_first and not choice.get(expected) and as_object(choice.get(other))
+        return other if is_other else expected
 
     def _end(self, choice: JsonObject) -> None:
         if finish := as_text(choice.get("finish_reason")):
@@ -177,9 +191,9 @@ class ChatReply:
         content = delta.get("content")
         if isinstance(content, str) and content:
             signals += self._say(content)
-        elif isinstance(content, list):
-            for part in as_objects(content):  # pyright: ignore[reportUnknownArgumentType]
-                signals += self._part(standard_part(part, self._new_filter, "image_url"))
+        elif isinstance(content, list | dict):
+            for part in _parts_of(cast("object", content)):
+                signals += self._part_or_words(part)
         if images := delta.get("images"):
             for entry in _entries(images):
                 signals += self._image(standard_part(entry, self._new_filter, "image_url"))
@@ -240,6 +254,11 @@ class ChatReply:
             return []
         self._words.append(words)
         return [Words(words, "text", self._others)]
+
+    def _part_or_words(self, part: str | JsonObject) -> list[Signal]:
+        if isinstance(part, str):
+            return self._say(part) if part else []
+        return self._part(standard_part(part, self._new_filter, "image_url"))
 
     def _part(self, part: JsonObject) -> list[Signal]:
         if as_text(part.get("type")) in IMAGE_PARTS:
@@ -479,6 +498,12 @@ class ChatReply:
         return message
 
 
+def _number_of(choice: JsonObject) -> int:
+    """The `index` of a choice, which may be missing, null, or a text."""
+    index = choice.get("index")
+    return int(index) if isinstance(index, str) and index.isdecimal() else as_count(index)
+
+
 def _only_words(chunk: JsonObject) -> str | None:
     """The words of a chunk that brings nothing else, as most do; None where it has to be looked
     through.
@@ -500,6 +525,13 @@ def _only_words(chunk: JsonObject) -> str | None:
     except (AttributeError, KeyError, TypeError, ValueError):  # it has another form
         return None
     return content if content and isinstance(content, str) else None
+
+
+def _parts_of(content: object) -> list[str | JsonObject]:
+    """The parts of a content that is no text: objects, texts, or one object alone."""
+    if isinstance(content, dict):
+        return [cast("JsonObject", content)]
+    return [each for each in cast("list[Any]", content) if isinstance(each, str | dict)]
 
 
 def _entries(images: object) -> list[JsonObject]:

@@ -459,6 +459,45 @@ def test_a_call_that_went_wrong_at_the_provider_is_no_empty_answer(native: str) 
     assert streamed(chunk({"content": "words"}), last).error is None
 
 
+@pytest.mark.parametrize("index", [None, 0, "0", 1])
+def test_the_one_choice_is_read_whatever_its_index(index: object) -> None:
+    parts = [{"index": index, "delta": {"content": each}} for each in ("Hel", "lo")]
+    last = {"index": index, "delta": {}, "finish_reason": "stop"}
+    stream = streamed(*[{"id": "g", "choices": [each]} for each in (*parts, last)])
+    whole = ChatReply()
+    message = {"index": index, "message": {"content": "Hello"}, "finish_reason": "stop"}
+    whole.whole({"id": "g", "choices": [message]})
+    assert (text(stream), text(whole.reply()), stream.finish) == ("Hello", "Hello", "stop")
+
+
+def test_of_several_choices_the_first_is_read() -> None:
+    choices = [{"index": each, "message": {"content": f"{each}"}} for each in (1, 0)]
+    whole = ChatReply()
+    whole.whole({"id": "g", "choices": choices})
+    assert text(whole.reply()) == "0"
+
+
+@pytest.mark.parametrize("delta", [{}, {"delta": {}}, {"delta": None}])
+def test_a_stream_of_one_whole_message_is_read(delta: dict[str, Any]) -> None:
+    """Of gateways that only pretend to stream. Behind deltas the message says nothing new."""
+    call = {"id": "c1", "type": "function", "function": {"name": "w", "arguments": '{"a":1}'}}
+    message = {"role": "assistant", "content": "Hello", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls", **delta}
+    last = {"id": "gen-abc", "choices": [choice]}
+    for reply in (streamed(last), streamed(chunk(message), last)):
+        assert reply.parts == (Text("Hello"), ToolCall("c1", "w", '{"a":1}'))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [["Hel", "lo"], ["Hel", {"type": "text", "text": "lo"}], {"type": "text", "text": "Hello"}],
+)
+def test_words_in_a_content_of_any_form_are_read(content: Any) -> None:
+    for reply in (buffered({"content": content}), streamed(chunk({"content": content}, "stop"))):
+        assert text(reply) == "Hello"
+        assert raw(reply)[0]["content"] == "Hello"
+
+
 def test_calls_are_calls_whatever_the_finish_says() -> None:
     call = {"index": 0, "id": "c", "function": {"name": "w", "arguments": "{}"}}
     for finish in ("stop", "tool_calls", "length", "brand_new"):
