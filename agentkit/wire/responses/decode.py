@@ -150,6 +150,8 @@ class ResponsesReply:
                 return self._done(self._places.ended({**event, "item": item}), item)
             case "response.function_call_arguments.delta":
                 self._item(event).arguments.append(str(event.get("delta") or ""))
+            case "response.function_call_arguments.done" | "response.output_text.done":
+                return self._told_whole(event)
             case "response.image_generation_call.partial_image":
                 return _preview(event)
             case (
@@ -164,6 +166,16 @@ class ResponsesReply:
             case _:
                 self._take_error(kind, event)
         return []
+
+    def _told_whole(self, event: JsonObject) -> list[Signal]:
+        """The whole arguments of a call, or a whole text: news only where no delta told it."""
+        item = self._item(event)
+        arguments = as_text(event.get("arguments"))
+        if arguments is not None and not item.arguments:
+            item.arguments.append(arguments)
+        if as_text(event.get("text")) is None or item.filter is not None or item.done:
+            return []
+        return self._more({**event, "delta": event["text"]}, "text")
 
     def _take_error(self, kind: str | None, event: JsonObject) -> None:
         """An event that is not known here says nothing that is needed, unless it has an error."""

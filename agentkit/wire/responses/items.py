@@ -80,8 +80,10 @@ class Item:
 
     def call(self) -> tuple[str, str, str]:
         """Id, name and arguments of a `function_call`."""
-        arguments = self.item.get("arguments") if self.done else None
-        if not isinstance(arguments, str):
+        arguments: object = self.item.get("arguments") if self.done else None
+        if isinstance(arguments, dict):
+            arguments = write(cast("object", arguments)).decode()
+        elif not isinstance(arguments, str) or not arguments:
             arguments = "".join(self.arguments)
         call_id = as_text(self.item.get("call_id")) or as_text(self.item.get("id")) or ""
         name = as_text(self.item.get("name")) or ""
@@ -203,13 +205,18 @@ def filtered(item: JsonObject, new_filter: NewFilter) -> JsonObject:
     content = item.get("content")
     if isinstance(content, str):
         return {**item, "content": text_without_base64(content, new_filter)}
-    if not isinstance(content, list):
+    if not isinstance(content, list | dict):
         return item
-    parts = [
-        _filtered(fields, new_filter) if (fields := as_object(part)) else part
-        for part in cast("list[Any]", content)
-    ]
+    given = cast("list[Any]", [content] if isinstance(content, dict) else content)
+    parts = [_filtered(_as_part(part), new_filter) for part in given]
     return {**item, "content": parts}
+
+
+def _as_part(part: object) -> JsonObject:
+    """A part of a message; words alone are one, too."""
+    if isinstance(part, str):
+        return {"type": "output_text", "text": part, "annotations": []}
+    return as_object(part)
 
 
 def _filtered(part: JsonObject, new_filter: NewFilter) -> JsonObject:

@@ -349,6 +349,45 @@ def test_a_reply_that_reached_its_limit_is_cut_however_that_is_spelt(reason: str
     assert reply.refusal is None
 
 
+def test_arguments_of_a_call_may_come_as_an_object() -> None:
+    item = {**CALL, "arguments": {"a": 1}}
+    streamed_reply, _ = fed(events_of(item))
+    for reply in (whole_responses(item), streamed_reply):
+        (call,) = [part for part in reply.parts if isinstance(part, ToolCall)]
+        assert json.loads(call.arguments) == {"a": 1}
+        assert json.loads(raw(reply)[0]["arguments"]) == {"a": 1}
+
+
+@pytest.mark.parametrize("deltas", [["Once", " upon"], []])
+def test_what_only_the_done_events_tell_is_read_once(deltas: list[str]) -> None:
+    """Of gateways that send no deltas, and leave the items out of the whole response."""
+    place: dict[str, Any] = {"output_index": 0, "item_id": "m1", "content_index": 0}
+    of_call: dict[str, Any] = {"output_index": 1, "item_id": "fc1"}
+    begun = {**CALL, "id": "fc1", "arguments": ""}
+    events: list[dict[str, Any]] = [
+        *[{"type": "response.output_text.delta", **place, "delta": each} for each in deltas],
+        {"type": "response.output_text.done", **place, "text": "Once upon"},
+        {"type": "response.output_item.added", "output_index": 1, "item": begun},
+        {"type": "response.function_call_arguments.done", **of_call, "arguments": '{"a":1}'},
+        {"type": "response.completed", "response": body()},
+    ]
+    reply, signals = fed(events)
+    assert text(reply) == "Once upon"
+    assert "".join([each.text for each in signals if isinstance(each, Words)]) == "Once upon"
+    assert [part.arguments for part in reply.parts if isinstance(part, ToolCall)] == ['{"a":1}']
+
+
+@pytest.mark.parametrize(
+    "content", [["Hello"], "Hello", {"type": "output_text", "text": "Hello", "annotations": []}]
+)
+def test_words_of_a_message_of_any_form_are_read(content: Any) -> None:
+    item = {"type": "message", "id": "m1", "role": "assistant", "content": content}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+    streamed_reply, signals = fed([done, {"type": "response.completed", "response": body(item)}])
+    assert text(streamed_reply) == text(whole_responses(item)) == "Hello"
+    assert "".join([each.text for each in signals if isinstance(each, Words)]) == "Hello"
+
+
 def test_each_call_that_is_answered_is_echoed_even_if_its_item_never_came_whole() -> None:
     final = body(status="incomplete", incomplete_details={"reason": "max_output_tokens"})
     events = [
