@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from agentkit._check import check_choice, check_kind, check_model, check_number, check_pattern
+from agentkit._check import (
+    check_choice,
+    check_kind,
+    check_model,
+    check_number,
+    check_optional,
+    check_pattern,
+    check_text,
+)
 from agentkit._sync import finish
 from agentkit.agent import Agent
 from agentkit.answer import Answer
@@ -25,7 +33,7 @@ from agentkit.integrations.dbos.engine import check_installed
 from agentkit.integrations.dbos.following import Following
 from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.integrations.dbos.prompts import decisions_data, prompt_data
-from agentkit.integrations.dbos.queue import Queue
+from agentkit.integrations.dbos.queue import MOST, Queue
 from agentkit.integrations.dbos.runs import Runs
 from agentkit.integrations.dbos.states import RunState, Status
 from agentkit.integrations.dbos.turn import Answers
@@ -41,7 +49,8 @@ from agentkit.sessions.sessions import Sessions
 from agentkit.tools import Denied, Edited
 from agentkit.values import APIS, Api
 
-_NAME = re.compile(r"[a-z0-9_-]{3,60}")
+_NAME = re.compile(r"(?!_dbos_)[a-z0-9_-]{3,60}")
+"""Queues are named after it, and those of DBOS's own begin with `_dbos_`."""
 _MOST = 1000
 
 
@@ -217,6 +226,8 @@ class Durable:
         Raises the error of a run that failed, with what had come in `error.run`; `RunError` for one
         that was cancelled; `UsageError` for an unknown id; `TimeoutError` after `timeout` seconds.
         """
+        if timeout is not None:
+            check_number("result(timeout={!r})", timeout, unit="seconds", also=", or None")
         async with asyncio.timeout(timeout):
             return await self._following.result(id)
 
@@ -256,7 +267,7 @@ class Durable:
         given = decisions_data(decisions)
         row = await self._runs.row(id)
         named = {call for each in given.values() for call in each}
-        if row.status == "waiting" and (unknown := sorted(named - set(row.waiting))):
+        if row.status == "waiting" and (unknown := sorted(named - set(row.waiting), key=str)):
             raise UsageError(
                 f"approve({id!r}): the run waits for {list(row.waiting)}, and not for {unknown}"
             )
@@ -301,9 +312,9 @@ class Durable:
         has them, at 9 o'clock UTC, or of a `timezone` (`"Europe/Oslo"`). The id of each run begins
         with `name@`. In the place of what this schedule was. Raises as `start` does.
         """
-        states.check_id(
-            "schedule({!r})", name + "@" + "0" * len("2026-11-30T09:00:00.000000+00:00")
-        )
+        states.check_schedule("schedule({!r})", name)
+        check_text("schedule(times={!r})", times)
+        check_optional("schedule(timezone={!r})", timezone, str, "a time zone, or None")
         values = await self._values(prompt, agent, conversation, user, key)
         engine = await self._runs.engine()
         given = {"schedule": name, "values": values}
@@ -311,14 +322,16 @@ class Durable:
 
     async def unschedule(self, name: str) -> None:
         """Begin no more runs of a schedule. Nothing happens where there is none of this name."""
+        states.check_schedule("unschedule({!r})", name)
         engine = await self._runs.engine()
         await asyncio.to_thread(engine.drop_schedule, name)
 
     async def state(self, id: str) -> RunState:  # noqa: A002
         """What is known of a run. Raises `UsageError` for an unknown id."""
+        states.check_known(id)
         found = await self._runs.listed("r.id = :id", {"id": id, "most": 1})
         if not found:
-            raise UsageError(f"no run has the id {id!r}")
+            raise states.unknown(id)
         return found[0]
 
     async def list(
@@ -338,10 +351,11 @@ class Durable:
             check_choice("list(status={!r})", status, states.STATUSES)
         wanted = ["1 = 1"]
         values: dict[str, Any] = {"most": limit}
-        for column, value in (("status", status), ("agent", agent), ("conversation", conversation)):
+        asked = (("status", status), ("agent", agent), ("conversation", conversation))
+        for column, value in asked:
             if value is not None:
                 wanted.append(f"r.{column} = :{column}")
-                values[column] = value
+                values[column] = check_name(f"list({column}={{!r}})", value)
         if after is not None:
             row = await self._runs.row(after)
             values |= {"at": row.created_at, "id": after}
@@ -356,7 +370,7 @@ class Durable:
         At its end, the steps under way are waited for; what is left of the runs goes on elsewhere.
         Raises `UsageError` where there are no agents, and `SessionError`.
         """
-        check_number("working({!r})", runs, whole=True, least=1)
+        check_number("working({!r})", runs, whole=True, least=1, most=MOST)
         if not self.agents:
             raise UsageError("Durable(agents=[…]): a worker needs the agents of the runs")
         engine = await self._runs.engine()

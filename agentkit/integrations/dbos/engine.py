@@ -123,8 +123,8 @@ class Engine:
                     }
                 ]
             )
-        except errors.DBOSException as error:
-            raise UsageError(f"schedule({name!r}, {cron!r}): {error}") from None
+        except (errors.DBOSException, ValueError) as error:  # its own words; more than 1 MiB
+            raise UsageError(f"schedule({name!r}, {cron!r:.100}): {error}") from None
 
     def drop_schedule(self, name: str) -> None:
         """Begin no more runs of a schedule."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from agentkit._check import check_json_value
+from agentkit._check import check_json, check_json_value, check_kind, check_word
 from agentkit.errors import UsageError
 from agentkit.images.ingest import as_stored
 from agentkit.images.ingest_file import store_file
@@ -15,6 +14,7 @@ from agentkit.images.inspect import store_bytes
 from agentkit.images.store import ImageStore
 from agentkit.loop.decisions import AnswerToCall, Decisions
 from agentkit.loop.prompt import Prompt, parts_of
+from agentkit.openrouter.stored_call import Verdict
 from agentkit.tools import Denied, Edited
 from agentkit.values import Blobs, File, Image, Message, Text
 from agentkit.values.codec import dumped
@@ -59,7 +59,10 @@ def decisions_data(decisions: Decisions) -> dict[str, Any]:
             raise UsageError(
                 f"approve(answers={{{call!r}: …}}): accepted are JSON values"
             ) from None
-    outcomes = dict(decisions.outcomes)
+    outcomes = {
+        call: check_word(f"approve(outcomes={{{call!r}: {{!r}}}})", each, get_args(Verdict))
+        for call, each in decisions.outcomes.items()
+    }
     return {"approve": approve, "results": results, "outcomes": outcomes, "answers": answers}
 
 
@@ -75,9 +78,11 @@ def _said(call: str, given: object) -> bool | dict[str, Any]:
         case bool():
             return given
         case Denied(reason=reason):
-            return {"denied": reason}
+            where = f"approve({{{call!r:.80}: Denied({{!r}})}})"
+            return {"denied": check_kind(where, reason, str, "a reason, as text")}
         case Edited(arguments=arguments):
-            return {"edited": json.loads(json.dumps(dict(arguments)))}
+            where = f"approve({{{call!r:.80}: Edited({{!r}})}})"
+            return {"edited": check_json(where, arguments)}
         case _:
             raise UsageError(
                 f"approve({{{call!r}: {given!r:.80}}}): accepted is True, False, Denied('why') or "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from agentkit._check import argument, check_number, refused
 from agentkit.errors import UsageError
+
+MOST = 2**31 - 1
+"""How many runs a queue is told of: what a column of Postgres holds."""
 
 Rate = tuple[int, float]
 """How many runs may begin in so many seconds."""
@@ -30,7 +34,12 @@ class Queue:
         for name in ("runs", "runs_per_key"):
             value = getattr(self, name)
             if value is not None:
-                check_number(argument("Queue", name), value, whole=True, least=1)
+                check_number(argument("Queue", name), value, whole=True, least=1, most=MOST)
+        if self.runs is not None and (self.runs_per_key or 0) > self.runs:
+            raise refused(
+                argument("Queue", "runs_per_key"), self.runs_per_key,
+                f"is at most the runs of all keys together, which are {self.runs}",
+            )  # fmt: skip
         for name in ("rate", "rate_per_key"):
             _check_rate(argument("Queue", name), getattr(self, name))
 
@@ -69,8 +78,9 @@ def _check_rate(where: str, rate: object) -> None:
     if rate is None:
         return
     accepted = "is (runs, seconds): (100, 60)"
-    match rate:
-        case (int() as runs, int() | float() as seconds) if runs >= 1 and seconds > 0:
-            return
-        case _:
-            raise refused(where, rate, accepted)
+    is_pair = isinstance(rate, tuple | list)
+    said: Sequence[object] = cast("Sequence[object]", rate) if is_pair else [None]
+    if len(said) != len(("runs", "seconds")):
+        raise refused(where, rate, accepted)
+    check_number(where, said[0], whole=True, least=1, most=MOST)
+    check_number(where, said[1], above=0, unit="seconds")

@@ -195,10 +195,11 @@ class Runs:
 
     async def row(self, run: str) -> RunRow:
         """A run by its id. Raises `UsageError` where there is none."""
+        states.check_known(run)
         await self.engine()
         found = await self._read(lambda connection: states.find(connection, run))
         if found is None:
-            raise UsageError(f"no run has the id {run!r}")
+            raise states.unknown(run)
         return found
 
     async def waited_for(self, run: str) -> RunRow:

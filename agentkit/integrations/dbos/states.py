@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from sqlalchemy import Connection, Row, TextClause, bindparam, select, text, update
 
+from agentkit._check import refused
 from agentkit.errors import UsageError
 from agentkit.integrations.dbos.notices import notify
 from agentkit.integrations.dbos.tables import runs, steps
@@ -21,6 +22,8 @@ Status = Literal[
 STATUSES: tuple[Status, ...] = get_args(Status)
 OVER: frozenset[Status] = frozenset({"completed", "limited", "refused", "failed", "cancelled"})
 LONGEST_ID = 80
+_TIME = "@2026-11-30T09:00:00.000000+00:00"
+"""What the id of a scheduled run has behind the name of its schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,26 @@ def check_id(where: str, value: object) -> str:
     if len(name) > LONGEST_ID:
         raise UsageError(f"{where.format(name)}: accepted are at most {LONGEST_ID} characters")
     return name
+
+
+def check_schedule(where: str, value: object) -> None:
+    """Raise `UsageError` for what is no name of a schedule: ids of runs begin with it."""
+    most = LONGEST_ID - len(_TIME)
+    if len(check_name(where, value)) > most:
+        raise refused(where, value, f"is a name of at most {most} characters")
+
+
+def check_known(run: object) -> None:
+    """Raise `UsageError` for what is the id of no run: no database is asked for it, which could
+    answer with an error that looks like one of its own.
+    """
+    if not isinstance(run, str) or not 1 <= len(run) <= LONGEST_ID or not run.isprintable():
+        raise unknown(run)
+
+
+def unknown(run: object) -> UsageError:
+    """The error for an id that no run has."""
+    return UsageError(f"no run has the id {run!r:.200}")
 
 
 def find(connection: Connection, run: str) -> RunRow | None:

@@ -1,0 +1,100 @@
+"""What nobody should hand to a `Durable`, and what is called in another order than it was meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+
+from agentkit.errors import UsageError
+from agentkit.integrations.dbos import Queue
+from agentkit.tools import Denied, Edited
+from tests.durable.conftest import Case
+
+PROMPT_SECONDS = 60.0
+"""An error that is told at once; a database that is away is waited for much longer."""
+
+
+@pytest.mark.parametrize("odd", [None, 5, "", "a\0b", "\ud800", ["one"], b"one", "x" * 500])
+async def test_what_is_no_id_is_told_at_once(case: Case, odd: Any) -> None:
+    """The database would say that it cannot be asked, and that is waited out."""
+    durable = case.durable()
+    await durable.start("Hello", id="one")
+
+    async def first_event() -> None:
+        async for _ in durable.events(odd):
+            return
+
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
+        "result": lambda: durable.result(odd),
+        "read": lambda: durable.read(odd),
+        "state": lambda: durable.state(odd),
+        "cancel": lambda: durable.cancel(odd),
+        "resume": lambda: durable.resume(odd),
+        "approve": lambda: durable.approve(odd, {"call": True}),
+        "events": first_event,
+        "schedule": lambda: durable.schedule(odd, "0 9 * * *", "Hello"),
+        "unschedule": lambda: durable.unschedule(odd),
+        "times": lambda: durable.schedule("daily", odd, "Hello"),
+    }
+    if odd is not None:  # which says nothing there
+        asked["after"] = lambda: durable.list(after=odd)
+        asked["agent"] = lambda: durable.list(agent=odd)
+        asked["conversation"] = lambda: durable.list(conversation=odd)
+    for name, ask in asked.items():
+        async with asyncio.timeout(PROMPT_SECONDS):
+            with pytest.raises(UsageError):
+                await ask()
+                pytest.fail(name)
+    assert [each.id for each in await durable.list()] == ["one"]
+    await durable.close()
+
+
+@pytest.mark.parametrize("odd", ["soon", float("nan"), [3]])
+async def test_a_timeout_is_a_number(case: Case, odd: Any) -> None:
+    durable = case.durable()
+    await durable.start("Hello", id="one")
+    with pytest.raises(UsageError, match="timeout="):
+        await durable.result("one", timeout=odd)
+    await durable.close()
+
+
+async def test_what_cannot_be_written_down_is_told(case: Case) -> None:
+    durable, odd = case.durable(), cast("Any", object())
+    await durable.start("Hello", id="one")
+    with pytest.raises(UsageError, match="bytes of JSON"):
+        await durable.schedule("daily", "0 9 * * *", "x" * (2 << 20))
+    with pytest.raises(UsageError, match="Edited"):
+        await durable.approve("one", {"call": Edited({"what": odd})})
+    with pytest.raises(UsageError, match="outcomes"):
+        await durable.approve("one", outcomes={"call": odd})
+    with pytest.raises(UsageError, match="Denied"):
+        await durable.approve("one", {"call": Denied(odd)})
+    await durable.close()
+
+
+async def test_limits_that_no_queue_can_have_are_told() -> None:
+    huge = 10**30
+    for wrong, words in (
+        ({"runs": 2, "runs_per_key": 3}, "at most the runs of all keys"),
+        ({"runs": huge}, "runs="),
+        ({"runs_per_key": huge}, "runs_per_key="),
+        ({"rate": (huge, 1)}, "rate="),
+        ({"rate": (1, float("inf"))}, "rate="),
+        ({"rate": (True, 1)}, "rate="),
+        ({"rate_per_key": (1, float("nan"))}, "rate_per_key="),
+        ({"rate": "ab"}, "rate="),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Queue(**cast("Any", wrong))
+    assert Queue(runs=2, runs_per_key=2).limits(8)["worker_concurrency"] == 2
+
+
+async def test_a_name_that_its_engine_keeps_for_itself_is_told(case: Case) -> None:
+    with pytest.raises(UsageError, match="name='_dbos_mine'"):
+        case.durable(name="_dbos_mine")
+    with pytest.raises(UsageError, match="working"):
+        async with case.durable().working(10**30):
+            pytest.fail("it began")
