@@ -107,8 +107,8 @@ class WebApp:
         self._pictures.close()
         if self._durable is None:
             await asyncio.to_thread(self.sessions.close)
-        else:  # the sessions are its own
-            await self._durable.close()
+        elif not self._durable.is_working:  # else this process is a worker, too, and goes on
+            await self._durable.close()  # the sessions are its own
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:

@@ -8,9 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from agentkit import web
+from agentkit.emulator import Emulator
 from agentkit.errors import UsageError
 from agentkit.integrations.dbos import Queue
 from agentkit.tools import Denied, Edited
+from tests.clock import GUARD
 from tests.durable.conftest import Case
 
 PROMPT_SECONDS = 60.0
@@ -98,3 +101,19 @@ async def test_a_name_that_its_engine_keeps_for_itself_is_told(case: Case) -> No
     with pytest.raises(UsageError, match="working"):
         async with case.durable().working(10**30):
             pytest.fail("it began")
+
+
+async def test_nothing_is_closed_while_a_worker_is_at_work(case: Case, emulator: Emulator) -> None:
+    """It would lose the locks by which others know that it lives."""
+    emulator.play(["Hello."])
+    durable = case.durable()
+    async with durable.working():
+        assert durable.is_working
+        with pytest.raises(UsageError, match=r"after the block of durable\.working"):
+            await durable.close()
+        chat = web.app(durable.agents["fox"], durable=durable)
+        await chat.close()  # which shares it with the worker
+        run = await durable.start("Hello")
+        assert (await run.result(timeout=GUARD)).text == "Hello."
+    assert not durable.is_working
+    await durable.close()

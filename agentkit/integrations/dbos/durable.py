@@ -150,8 +150,10 @@ class Durable:
         self._runs = Runs(url, self._address, self.name, self.store, handlings)
         self._following = Following(self._runs, self.agents)
         self._working: AbstractAsyncContextManager[Worker] | None = None
-        self._worker: Worker | None = None
-        """The one of this process that is at work with these connections."""
+        self._workers = 0
+        """Those of this process that begin, are at work or end with these connections: one, and
+        for a moment one that is refused.
+        """
 
     def __repr__(self) -> str:
         return f"Durable({self._address.name!r}, agents={list(self.agents)})"
@@ -381,13 +383,15 @@ class Durable:
             await asyncio.to_thread(engine.make_queue, queue, self.queue.limits(runs))
         place = Place(self._runs.address, self._url, self.name, queues)
         worker = Worker(place, self._runs.desk(self.deps), engine, self._runs.handlings, self._due)
-        await worker.begin()
-        self._worker = worker
+        self._workers += 1
         try:
-            yield worker
+            await worker.begin()
+            try:
+                yield worker
+            finally:
+                await worker.end()
         finally:
-            await worker.end()
-            self._worker = None
+            self._workers -= 1
 
     async def __aenter__(self) -> Self:
         working = self.working()
@@ -406,12 +410,20 @@ class Durable:
             await working.__aexit__(kind, error, trace)
         await self.close()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker of it is at work in this process: in the block of `working()`."""
+        return self._workers > 0
+
     async def close(self) -> None:
-        """Give back the connections to the database. A later use opens them again. Nothing happens
-        while a worker of it is at work here: it holds locks on them.
+        """Give back the connections to the database. A later use opens them again. Raises
+        `UsageError` in the block of `working()`: the worker holds locks on them.
         """
-        if self._worker is not None:
-            return
+        if self.is_working:
+            raise UsageError(
+                "Durable.close(): a worker of it is at work in this process, and holds locks on "
+                "its connections; accepted is after the block of durable.working()"
+            )
         await asyncio.to_thread(self._runs.close)
         await asyncio.to_thread(self.sessions.close)
 
