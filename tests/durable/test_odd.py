@@ -13,7 +13,7 @@ from agentkit.emulator import Emulator
 from agentkit.errors import UsageError
 from agentkit.integrations.dbos import Queue
 from agentkit.tools import Denied, Edited
-from tests.clock import GUARD
+from tests.clock import GUARD, until
 from tests.durable.conftest import Case
 
 PROMPT_SECONDS = 60.0
@@ -116,4 +116,25 @@ async def test_nothing_is_closed_while_a_worker_is_at_work(case: Case, emulator:
         run = await durable.start("Hello")
         assert (await run.result(timeout=GUARD)).text == "Hello."
     assert not durable.is_working
+    await durable.close()
+
+
+async def test_a_worker_does_not_wait_for_a_conversation_that_another_one_has(
+    case: Case, emulator: Emulator
+) -> None:
+    """No step of the run is under way: it goes on elsewhere, and nothing keeps the worker."""
+    emulator.play(["Hello."])
+    durable = case.durable()
+    async with durable.sessions.conversation("one", durable.agents["fox"]):
+        working = durable.working()
+        worker = await working.__aenter__()
+        run = await durable.start("Hello", conversation="one")
+        await until(lambda: worker.runs)
+        await asyncio.sleep(0.5)  # it tries to have the conversation
+        async with asyncio.timeout(PROMPT_SECONDS):
+            await working.__aexit__(None, None, None)
+    assert (await run.state()).status == "queued"
+    async with durable.working():
+        assert (await run.result(timeout=GUARD)).text == "Hello."
+    assert len(emulator.posts) == 1
     await durable.close()

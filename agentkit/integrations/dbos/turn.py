@@ -78,14 +78,18 @@ class DurableTurn:
         """Events that are written together with it."""
         self._chat: DurableChat | None = None
         self._answering: AnswerStream[Any] | None = None
+        self._is_beginning = self._holds = False
+        """Whether its task is being made, and whether that has the conversation by now."""
+        self._is_closed = False
         self.is_leaving = False
         """Whether this process stops here, and another one goes on."""
         self.is_cancelled = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether a step is under way."""
-        return self._report is not None and not self._report.done() and self._is_alive
+        """Whether a step is under way: not while the turn waits for its conversation."""
+        is_asked = self._report is not None and not self._report.done()
+        return self._is_beginning or (is_asked and self._is_alive and self._holds)
 
     @property
     def _is_alive(self) -> bool:
@@ -102,11 +106,17 @@ class DurableTurn:
             self._number = number
             self._granted.set()
         else:
-            await self.close()
-            before = await asyncio.to_thread(self._taken_before, number)
-            if before is not None:
-                return before
-            self._begin(number)
+            self._is_beginning = True
+            try:
+                await self._end()
+                before = await asyncio.to_thread(self._taken_before, number)
+                if before is not None:
+                    return before
+                if self._is_closed:
+                    raise ClaimLost(f"run {self.row.id} was stopped here")
+                self._begin(number)
+            finally:
+                self._is_beginning = False
         return await self._reported()
 
     def cancel(self) -> None:
@@ -120,7 +130,11 @@ class DurableTurn:
             self._task.cancel()
 
     async def close(self) -> None:
-        """Stop here, and leave the run to whoever goes on with it."""
+        """Stop here, for good, and leave the run to whoever goes on with it."""
+        self._is_closed = True
+        await self._end()
+
+    async def _end(self) -> None:
         task, self._task = self._task, None
         self._desk.claims.let_go(self.row.id, self.claim)
         if task is None:
@@ -198,7 +212,7 @@ class DurableTurn:
         return await self._write_failure(error)
 
     def _begin(self, number: int) -> None:
-        self._number = number
+        self._number, self._holds = number, False
         self._pending, self._telling = None, []
         self._buffer = Buffer(self._desk.batches)
         loop = asyncio.get_running_loop()
@@ -214,6 +228,7 @@ class DurableTurn:
         made = partial(DurableChat, self._agent, record, self.row.id, self, **self.row.options)
         self._chat = chat = await asyncio.to_thread(made)
         async with chat.held(wait=_BUSY_SECONDS):
+            self._holds = True
             begun = await asyncio.to_thread(self._make_room, number, chat)
             flushing = asyncio.create_task(self._flush())
             try:

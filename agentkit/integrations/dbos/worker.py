@@ -171,6 +171,7 @@ class Worker:
             except ConversationBusy:
                 await asyncio.sleep(_BUSY_PAUSE)
             except (SessionError, LedgerError) as error:
+                await self._not_stopping()  # it was stopped here, which is no error of the run
                 if has_cause(error, ClaimLost) or not self._handlings.waits_out:
                     raise
                 logger().warning(
