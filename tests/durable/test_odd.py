@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
 from agentkit import web
-from agentkit.emulator import Emulator
+from agentkit.emulator import CallTool, Emulator
 from agentkit.errors import UsageError
 from agentkit.integrations.dbos import Queue
+from agentkit.integrations.dbos.engine import Engine
 from agentkit.tools import Denied, Edited
 from tests.clock import GUARD, until
-from tests.durable.conftest import Case
+from tests.durable.conftest import QUICK, Case, executed
 
 PROMPT_SECONDS = 60.0
 """An error that is told at once; a database that is away is waited for much longer."""
@@ -137,4 +139,29 @@ async def test_a_worker_does_not_wait_for_a_conversation_that_another_one_has(
     async with durable.working():
         assert (await run.result(timeout=GUARD)).text == "Hello."
     assert len(emulator.posts) == 1
+    await durable.close()
+
+
+async def test_a_run_that_is_given_back_to_its_worker_goes_on_there(
+    case: Case, emulator: Emulator
+) -> None:
+    """What is left of the first time does not end the second one, whose workflow is the same."""
+    emulator.play(CallTool("weather", {"city": "Oslo"}), "Snow.")
+    opened = threading.Event()
+
+    def wait_once() -> None:
+        assert len(case.called) > 1 or opened.wait(GUARD)
+
+    durable = case.durable(case.agent(tools=[case.weather(then=wait_once)]))
+    engine = Engine(case.url, "agentkit", QUICK)
+    async with durable.working() as worker:
+        run = await durable.start("Look", id="one")
+        await until(lambda: case.called)
+        await asyncio.to_thread(engine.hand_over, "agentkit/one/0", "agentkit.fox")
+        await until(lambda: len(case.called) > 1 or not worker.runs)
+        opened.set()
+        assert (await run.result(timeout=GUARD)).text == "Snow."
+    assert executed(case, "SELECT forks FROM agentkit_durable_runs") == [(0,)]
+    assert len(emulator.posts) == 2
+    await asyncio.to_thread(engine.close)
     await durable.close()

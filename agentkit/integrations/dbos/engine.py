@@ -30,9 +30,10 @@ _UNCLAIMED = "PENDING"
 
 Take = Callable[[int], Awaitable[dict[str, Any]]]
 """Takes a step of a run, by its number, and returns what it added."""
-Enter = Callable[[str, Mapping[str, Any]], Awaitable[Take]]
+Leave = Callable[[], Awaitable[None]]
+"""Goes on no more with what was begun."""
+Enter = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Take, Leave]]]
 """Begins to go on with a workflow, by its id and what it was given."""
-Leave = Callable[[str], Awaitable[None]]
 Fire = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Begins a scheduled run, by the time that it is due at and what the schedule was given."""
 
@@ -203,12 +204,10 @@ class Launched:
         *,
         executor: str,
         enter: Enter,
-        leave: Leave,
         fire: Fire,
     ) -> None:
         self._url, self._application, self._handlings = url, application, handlings
-        self._executor, self._fire = executor, fire
-        self._enter, self._leave = enter, leave
+        self._executor, self._enter, self._fire = executor, enter, fire
 
     def begin(self, queues: Sequence[str]) -> None:
         """Begin to take runs. Blocks. Raises `UsageError` where this process does so already."""
@@ -257,8 +256,7 @@ class Launched:
         async def run(given: dict[str, Any]) -> dict[str, Any]:
             from dbos import DBOS
 
-            workflow = str(DBOS.workflow_id)
-            take = await self._enter(workflow, given)
+            take, leave = await self._enter(str(DBOS.workflow_id), given)
             try:
                 number = int(given["first"])
                 while True:
@@ -267,7 +265,7 @@ class Launched:
                         return added
                     number = int(added["step"]) + 1
             finally:
-                await self._leave(workflow)
+                await leave()
 
         return run
 

@@ -17,7 +17,7 @@ from agentkit._sync import finish
 from agentkit.errors import ConversationBusy, LedgerError, SessionError
 from agentkit.integrations.dbos import states
 from agentkit.integrations.dbos.claims import Claim, ClaimLost
-from agentkit.integrations.dbos.engine import Engine, Fire, Launched, Take
+from agentkit.integrations.dbos.engine import Engine, Fire, Launched, Leave, Take
 from agentkit.integrations.dbos.handlings import Handlings
 from agentkit.integrations.dbos.lease import Lease
 from agentkit.integrations.dbos.repair import Repair
@@ -58,8 +58,7 @@ class Worker:
         self._repair = Repair(desk.database, engine, place.application, handlings)
         self._launched = Launched(
             place.url, place.application, handlings,
-            executor=self.name, enter=self._enter_there, leave=self._leave_there,
-            fire=self._fire_there,
+            executor=self.name, enter=self._enter_there, fire=self._fire_there,
         )  # fmt: skip
         self._turns: dict[str, DurableTurn] = {}
         """By workflow."""
@@ -125,17 +124,17 @@ class Worker:
 
     # What the workflow asks for, on DBOS's loop.
 
-    async def _enter_there(self, workflow: str, given: Mapping[str, Any]) -> Take:
+    async def _enter_there(self, workflow: str, given: Mapping[str, Any]) -> tuple[Take, Leave]:
         turn = await self._here(self._enter(workflow, given))
 
         async def take(number: int) -> dict[str, Any]:
             return await self._here(self._take(workflow, turn, number))
 
-        return take
+        async def leave() -> None:
+            with suppress(RuntimeError, NotRun):
+                await self._here(self._leave(workflow, turn))
 
-    async def _leave_there(self, workflow: str) -> None:
-        with suppress(RuntimeError, NotRun):
-            await self._here(self._leave(workflow))
+        return take, leave
 
     async def _fire_there(self, at: str, given: Mapping[str, Any]) -> None:
         await self._here(self._fire(f"{given['schedule']}@{at}", given["values"]))
@@ -180,10 +179,13 @@ class Worker:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _leave(self, workflow: str) -> None:
-        turn = self._turns.pop(workflow, None)
-        if turn is not None:
-            await turn.close()
+    async def _leave(self, workflow: str, turn: DurableTurn) -> None:
+        """Leave a turn, and not the one that was begun in its place: where the run was taken away
+        and given back, the workflow is the same.
+        """
+        if self._turns.get(workflow) is turn:
+            del self._turns[workflow]
+        await turn.close()
 
     async def _not_stopping(self) -> None:
         """Return at once, or, when the worker stops, never."""
