@@ -41,13 +41,13 @@ def prompt_of(
     example: str = 'agentkit "Draw a fox"',
 ) -> str:
     """What the model is asked. Raises `UsageError` where there is nothing to ask, with an `example`
-    of how to, and for one word that looks like the name of a command: a slip of the finger is not
-    paid for.
+    of how to, and for one word that looks like the name of one of the `commands`: a slip of the
+    finger is not paid for. Without any, the words were asked for by name, and one is enough.
     """
     said = " ".join(words)
     if not said.strip() and not text.strip():
         raise UsageError(f"nothing to ask: {example}, or pipe words in")
-    if not text.strip():
+    if commands and not text.strip():
         _check_command(words, commands)
     return "\n".join(each for each in (text, said) if each.strip())
 

@@ -376,6 +376,17 @@ def test_each_command_says_how_to_ask_it(home: Path, emulator: Emulator) -> None
     assert 'agentkit "Draw a fox"' in run("-q", **env).stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("ask", "hello"), ("ask", "--", "hello"), ("image", "draw", "fox")]
+)
+def test_one_word_is_enough_where_the_command_is_named(
+    home: Path, emulator: Emulator, words: tuple[str, ...]
+) -> None:
+    done = run(*words, cwd=home, **asks(emulator, home))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
 def test_a_conversation_goes_on(home: Path, emulator: Emulator) -> None:
     emulator.play([Reply([Draw("a fox", data=BIG)]), Reply([Say("A hat.")]), Reply([Say("Two.")])])
     env = asks(emulator, home)
