@@ -30,6 +30,17 @@ for the disk for both.
 """
 
 
+def _check_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Raises `UsageError` in another event loop than the one of the work, where the wait would have
+    no end.
+    """
+    if loop is not None and loop is not asyncio.get_running_loop():
+        raise UsageError(
+            "this stream goes on in another event loop: read it, and wait for it, in the loop that "
+            "it was begun in; stop() may be called everywhere"
+        )
+
+
 class EventLog:
     """What has happened so far, and a way to wait for more."""
 
@@ -59,6 +70,8 @@ class EventLog:
         """Of the request that is under way, or was the last: the key for a look-up where its
         outcome is unknown.
         """
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop of the work: nothing in another one would wake up a reader."""
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -133,6 +146,7 @@ class EventLog:
         self.forgotten += 1
 
     async def _more(self) -> None:
+        _check_loop(self.loop)
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:
@@ -161,6 +175,7 @@ class WatchedTask(Generic[ResultT]):
         check_asyncio()
         self._task = task = self._begin()
         log = self._log
+        log.loop = task.get_loop()
         task.add_done_callback(lambda _: log.close())  # which must not hold the stream
         return task
 
@@ -203,6 +218,8 @@ class WatchedTask(Generic[ResultT]):
     async def finish(self) -> ResultT:
         """Wait for the end of the work and return its result. Raises the error of the work."""
         task = self._started()
+        if not task.done():
+            _check_loop(self._log.loop)
         try:
             return await asyncio.shield(task)
         finally:  # one who gave up waiting has not heard of an error that comes later
@@ -283,13 +300,14 @@ class AnswerStream(WatchedTask[Answer[OutputT]], Generic[OutputT]):
     def stop(self) -> None:
         """End the run now, as a stop button does, and keep what came as the turn: `answer.status`
         is `"interrupted"`, and calls without a result get one that says they were cancelled. The
-        `async for` ends once what had arrived is stored. A run that has ended stays as it is.
+        `async for` ends once what had arrived is stored. A run that has ended stays as it is. May
+        be called in another thread, as by the button of a window.
         """
         task = self._started()
         if not task.done() and not self._log.is_stopping:
             self._log.is_stopping = True
             # Not before its first step: a task that never began could not say what became of it.
-            task.get_loop().call_soon(task.cancel)
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def begun(self) -> None:
         """Wait until the run has begun, and can be seen in `run`. Raises the error of one that

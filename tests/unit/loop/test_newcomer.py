@@ -96,6 +96,38 @@ async def test_a_stream_left_before_its_first_step_frees_the_conversation(
     assert len(asyncio.all_tasks()) == 1
 
 
+# Other threads
+
+
+async def test_a_stream_is_read_in_its_own_loop_and_stopped_from_anywhere(
+    emulator: Emulator, client: Any, store: MemoryImageStore
+) -> None:
+    began = asyncio.Event()
+
+    async def look() -> str:
+        """Looks."""
+        began.set()
+        await asyncio.Event().wait()
+        raise AssertionError("never reached")
+
+    emulator.play([Reply([CallTool("look", {})])])
+    agent = Agent("openai/gpt-5.2", tools=[look], client=client, store=store, checks=False)
+    turn = agent.conversation().start("Look")
+    await began.wait()
+
+    async def read() -> None:
+        async for _ in turn:
+            pass
+
+    for work in (read, turn.answer):
+        with pytest.raises(UsageError, match="another event loop"):  # it would wait forever
+            await asyncio.to_thread(asyncio.run, work())
+    asyncio.get_running_loop().set_debug(True)  # says what is not safe in another thread
+    await asyncio.to_thread(turn.stop)
+    assert (await turn.answer()).status == "interrupted"
+    await asyncio.to_thread(asyncio.run, read())  # it has ended: nothing is waited for
+
+
 # A turn that waits
 
 
