@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 T = TypeVar("T")
+LONGEST_SESSION = 256
+"""Characters of a session id."""
 _LONGEST = 200
 """Characters of a value that a message shows."""
 
@@ -140,6 +142,13 @@ def check_model(where: str, model: object) -> str:
     if not isinstance(model, str) or not model.strip() or any(map(str.isspace, model)):
         raise refused(where, model, "is an OpenRouter slug such as 'openai/gpt-5.2'")
     return model
+
+
+def check_session(where: str, value: object, also: str = "") -> str:
+    """A session id, as long as OpenRouter takes one."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_SESSION:
+        raise refused(where, value, f"is a string of 1 to {LONGEST_SESSION} characters{also}")
+    return value
 
 
 def check_mapping(where: str, value: object, accepted: str) -> Mapping[str, object]:

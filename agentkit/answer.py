@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, cast
 
 from typing_extensions import TypeVar
 
+from agentkit._check import refused
 from agentkit._files import write_together, write_whole
 from agentkit.errors import FileError, ImageError, RunError, StoreError, UsageError
 from agentkit.run import Run
@@ -152,6 +153,8 @@ class Answer(Generic[OutputT]):
         the folder cannot be written. If a picture cannot be obtained or written, everything else is
         saved first; then `ImageError` is raised.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise refused("Answer.save({!r})", folder, "is the path of a folder")
         target = Path(folder)
         if (
             file := next((each for each in (target, *target.parents) if each.is_file()), None)

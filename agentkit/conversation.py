@@ -12,7 +12,13 @@ from typing import Any, Generic, Unpack, cast
 
 from typing_extensions import TypeVar
 
-from agentkit._check import check_choice, check_kind, check_model
+from agentkit._check import (
+    check_choice,
+    check_kind,
+    check_model,
+    check_optional,
+    check_session,
+)
 from agentkit._recorder import SESSION, recorder
 from agentkit._sync import check_asyncio, in_background, run_sync
 from agentkit.answer import Answer, run_of
@@ -153,7 +159,8 @@ class Conversation(Generic[OutputT]):
     @property
     def session_id(self) -> str:
         """What all requests of this conversation carry, so that they go to one provider. Random,
-        but while a test records or plays a cassette always the same. May be set.
+        but while a test records or plays a cassette always the same. May be set;
+        raises `UsageError` for what cannot be one.
         """
         if self._session_id is None:
             self._session_id = SESSION if recorder() else f"agentkit-{secrets.token_hex(8)}"
@@ -161,7 +168,7 @@ class Conversation(Generic[OutputT]):
 
     @session_id.setter
     def session_id(self, session_id: str) -> None:
-        self._session_id = session_id
+        self._session_id = check_session("chat.session_id = {!r}", session_id)
 
     @property
     def waiting(self) -> Run | None:
@@ -454,7 +461,8 @@ class Conversation(Generic[OutputT]):
     def _prompted(
         self, prompt: Prompt, deps: Any, budget: Budget | None, *, stream: bool = False
     ) -> Start:
-        return Start(prompt, self.agent.scale, deps=deps, budget=budget, stream=stream)
+        given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
+        return Start(prompt, self.agent.scale, deps=deps, budget=given, stream=stream)
 
     def _new_run(self, start: Start) -> Run:
         limits, task = self.agent.limits, start.delegation

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, cast
 
-from agentkit._check import argument, check_choice, check_kind, check_number, refused
+from agentkit._check import argument, check_choice, check_kind, check_number, check_session, refused
 
 CACHES = ("auto", "off", "5m", "1h")
 _LISTS = ("stop", "models", "plugins", "modalities")
@@ -179,12 +179,8 @@ class ModelSettings:
 
     def _check_session(self) -> None:
         given: object = self.session_id
-        if given is None or given is False:
-            return
-        if not isinstance(given, str) or not 0 < len(given) <= 256:
-            raise refused(
-                _where("session_id"), given, "is a string of 1 to 256 characters, or False"
-            )
+        if given is not None and given is not False:
+            check_session(_where("session_id"), given, ", or False")
 
     def _check_cache(self) -> None:
         if self.cache is None:

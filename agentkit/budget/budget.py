@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from typing import cast
 
-from agentkit._check import argument, check_kind, check_number
+from agentkit._check import argument, check_kind, check_number, refused
 from agentkit.budget.account import Account, covers, guard, images_left, usd_left
 from agentkit.budget.hold import Hold
 from agentkit.budget.kept import (
@@ -32,6 +33,15 @@ def check_limits(
     check_kind(argument(owner, "unmetered"), unmetered, bool, "True or False")
 
 
+def _checked(within: object) -> list[Budget]:
+    """The budgets of a list, in which None is none. Raises `UsageError`."""
+    accepted = "is a list of Budget(…)"
+    if not isinstance(within, Iterable):
+        raise refused("Budget(within={!r})", within, accepted)
+    given = [each for each in cast("Iterable[object]", within) if each is not None]
+    return [check_kind("Budget(within=[{!r}])", each, Budget, accepted) for each in given]
+
+
 class Budget:
     """Money (USD) and pictures that any number of runs may use together. `None` means no limit.
 
@@ -55,7 +65,7 @@ class Budget:
         unmetered: bool = False,
     ) -> None:
         check_limits("Budget", cost_usd, images, unmetered=unmetered)
-        self._begin(Account(cost_usd, images, unmetered), within)
+        self._begin(Account(cost_usd, images, unmetered), _checked(within))
 
     @classmethod
     def part_of(

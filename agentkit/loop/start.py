@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
+from agentkit._check import check_optional
 from agentkit.budget import Budget
 from agentkit.errors import UsageError
 from agentkit.loop.decisions import Decisions
@@ -65,7 +66,8 @@ def resumed(
 ) -> Start:
     """The start of a turn that goes on. Raises `UsageError`."""
     decisions = Decisions.checked(approve, results, outcomes, answers)
-    return Start(run=checked_run(run), decisions=decisions, deps=deps, budget=budget)
+    given = check_optional("budget={!r}", budget, Budget, "Budget(…)")
+    return Start(run=checked_run(run), decisions=decisions, deps=deps, budget=given)
 
 
 def checked_run(run: object) -> Run:

@@ -13,6 +13,7 @@ from agentkit._check import (
     check_kind,
     check_model,
     check_number,
+    check_session,
     check_text,
 )
 from agentkit.errors import UsageError
@@ -120,6 +121,8 @@ def _check(owner: str, name: str, value: object) -> None:
     where = argument(owner, name)
     if name == "model":
         check_model(where, value)
+    elif name == "session_id":
+        check_session(where, value)
     elif name in _TEXTS:
         check_text(where, value)
     elif name in _NUMBERS:

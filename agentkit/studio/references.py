@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+from agentkit._check import argument, check_number
 from agentkit.errors import ImageError, UsageError
 from agentkit.images.fetch import Fetcher
 from agentkit.images.ingest import InputLimits, ingest, scaled_to_fit, to_send
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore
+from agentkit.studio.checks import MAX_REFERENCES
 from agentkit.values import Image
 
 References = Image | str | Sequence[Image | str]
@@ -32,6 +34,21 @@ def pictures_of(owner: str, given: object) -> tuple[Image, ...]:
             f"{owner}(images=[]): there is no picture to change; accepted is {_ACCEPTED}"
         )
     return pictures
+
+
+def pictures_or_none(owner: str, given: object) -> tuple[Image, ...]:
+    """As `pictures_of`, where there need not be any: None, or an empty list."""
+    return () if given is None or given in ((), []) else pictures_of(owner, given)
+
+
+def pictures_counted(owner: str, given: object) -> tuple[Image, ...]:
+    """The pictures, or as many of which nothing is known as their number says. Raises
+    `UsageError`.
+    """
+    if isinstance(given, int):
+        check_number(argument(owner, "images"), given, whole=True, least=0, most=MAX_REFERENCES)
+        return (Image("", "", 0),) * given
+    return pictures_or_none(owner, given)
 
 
 def _picture(owner: str, given: object) -> Image:

@@ -30,7 +30,14 @@ from agentkit.openrouter.prices import price
 from agentkit.studio.calls import named_call, opened
 from agentkit.studio.checks import check_model, check_prompt, check_rules, with_moderators
 from agentkit.studio.options import Options, request_of
-from agentkit.studio.references import References, names_of, pictures_of, stored
+from agentkit.studio.references import (
+    References,
+    names_of,
+    pictures_counted,
+    pictures_of,
+    pictures_or_none,
+    stored,
+)
 from agentkit.studio.request import DrawingRequest, StudioContext
 from agentkit.studio.reserve import price_told, reserve
 from agentkit.studio.services import for_service
@@ -201,7 +208,7 @@ class Studio:
 
         A model that sends no previews gives its pictures at once.
         """
-        pictures = pictures_of("stream", images) if images else ()
+        pictures = pictures_or_none("stream", images)
         work = self._work(
             "stream",
             prompt,
@@ -257,7 +264,8 @@ class Studio:
         Raises `BadRequest` for an unknown model, and another `RunError` if the catalogue cannot be
         had, and `UsageError` for a service that has none.
         """
-        return await self._catalogue_for("endpoints").image_endpoints(model or self.model)
+        given = "endpoints(model={!r})", self.model if model is None else model
+        return await self._catalogue_for("endpoints").image_endpoints(_check.check_model(*given))
 
     def _catalogue_for(self, method: str) -> Catalogue:
         service = self.client.service
@@ -285,8 +293,10 @@ class Studio:
         provider, the quality) counts at its highest price, and `n` in full. Raises `UsageError` for
         options that no model accepts, and nothing else.
         """
-        given: dict[str, Any] = {**options, "model": slug or options.get("model")}
-        references = (Image("", "", 0),) * images if isinstance(images, int) else tuple(images)
+        given: dict[str, Any] = dict(options)
+        if slug is not None:
+            given["model"] = slug
+        references = pictures_counted("price", images)
         request = request_of("price", prompt, given, model=self.model, references=references)
         check_rules("price", request)
         if (told := price_told(request, self.client)) is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from agentkit._check import check_kind
+from agentkit._check import check_kind, check_optional
 from agentkit.errors import FileError
 from agentkit.values.blobs import Blobs, MemoryBlobs, storing
 from agentkit.values.codec import OfContext, without_field
@@ -112,6 +112,7 @@ class File:
             raise FileError(
                 f"File.from_path({path!r:.80}): given is {type(path).__name__}; accepted is a path"
             )
+        check_optional("File.from_path(name={!r})", name, str, "text")
         told = os.fspath(path)
         try:
             where = Path(path)
@@ -142,6 +143,7 @@ class File:
                 f"File.from_url({url!r:.80}): given is {type(url).__name__}; "
                 "accepted is an http(s) URL"
             )
+        check_optional("File.from_url(name={!r})", name, str, "text")
         try:
             parts = urlsplit(url)
             url.encode()

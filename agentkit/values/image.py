@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Self
 from urllib.parse import urlsplit
 
-from agentkit._check import check_kind
+from agentkit._check import check_kind, check_number
 from agentkit.errors import ImageError
 from agentkit.values.blobs import Blobs, MemoryBlobs, storing
 from agentkit.values.codec import Amount, OfContext, without_field
@@ -271,6 +271,7 @@ class Image:
         """
         from agentkit.values.image_pixels import decoded
 
+        check_number("to_pillow(max_pixels={!r})", max_pixels, whole=True, least=1)
         if self.media_type == "image/svg+xml":
             raise ImageError(f"{self!r} is SVG, which is never rasterised here")
         data = self.bytes()

@@ -4,6 +4,8 @@ sent.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 
 from agentkit import (
     Agent,
+    Budget,
+    File,
     FileImageStore,
     Image,
     ImageGeneration,
@@ -36,6 +40,16 @@ def weather(city: str) -> str:
 
 def unannotated(city):  # type: ignore[no-untyped-def]
     return city
+
+
+CLIENT = OpenRouter(api_key="key", base_url="http://127.0.0.1:1")  # never asked
+CHAT = Agent("a/b", client=CLIENT).conversation()
+
+
+def now(work: Coroutine[Any, Any, object]) -> None:
+    """Work that ends before it waits for anything."""
+    with contextlib.suppress(StopIteration):
+        work.send(None)
 
 
 WRONG: list[tuple[Any, list[str]]] = [
@@ -114,6 +128,26 @@ WRONG: list[tuple[Any, list[str]]] = [
     (lambda: Image.from_url("https://x/a.png", alt=b""), ["alt=b''", "text"]),  # type: ignore[arg-type]
     (lambda: Image.from_file("/nowhere/cat.png"), ["/nowhere/cat.png"]),
     (lambda: Image.from_url("file:///etc/passwd"), ["http", "file:///etc/passwd"]),
+    (lambda: Image.from_bytes(picture()).to_pillow(max_pixels="1"), ["max_pixels='1'", "whole"]),  # type: ignore[arg-type]
+    (lambda: Image.from_bytes(picture()).to_pillow(max_pixels=True), ["max_pixels=True", "whole"]),
+    (lambda: File.from_path(__file__, name=3), ["File.from_path(name=3)", "text"]),  # type: ignore[arg-type]
+    (lambda: File.from_url("https://x/a.pdf", name=3), ["File.from_url(name=3)", "text"]),  # type: ignore[arg-type]
+    (lambda: Budget(within=3), ["Budget(within=3)", "a list of Budget(…)"]),  # type: ignore[arg-type]
+    (lambda: Budget(within=Budget(1)), ["Budget(within=", "a list of Budget(…)"]),  # type: ignore[arg-type]
+    (lambda: Budget(within=[None, 1.5]), ["Budget(within=[1.5])", "a list of Budget(…)"]),  # type: ignore[list-item]
+    (lambda: CHAT.stream("Hello", budget=3), ["budget=3", "Budget(…)"]),  # type: ignore[arg-type]
+    (lambda: setattr(CHAT, "session_id", 5), ["chat.session_id = 5", "1 to 256"]),
+    (lambda: setattr(CHAT, "session_id", "x" * 257), ["chat.session_id = ", "1 to 256"]),
+    (lambda: Studio().stream("Fox", ""), ["http", "''"]),
+    (lambda: Studio().stream("Fox", 0), ["stream(images=0)", "a list"]),  # type: ignore[arg-type]
+    (lambda: Studio().stream("Fox", session_id="x" * 257), ["session_id", "1 to 256"]),
+    (lambda: now(Studio().price(images=True)), ["price(images=True)", "from 0 to 16"]),
+    (lambda: now(Studio().price(images=-1)), ["price(images=-1)", "from 0 to 16"]),
+    (lambda: now(Studio().price(images=2.5)), ["price(images=2.5)", "a list"]),  # type: ignore[arg-type]
+    (lambda: now(Studio().price(images=[3])), ["3", "an Image"]),  # type: ignore[list-item]
+    (lambda: now(Studio().price("")), ["price(model='')", "openai/gpt-5.2"]),
+    (lambda: now(Studio(client=CLIENT).endpoints(3)), ["endpoints(model=3)", "openai/gpt-5.2"]),  # type: ignore[arg-type]
+    (lambda: now(Studio(client=CLIENT).endpoints("")), ["endpoints(model='')", "openai/gpt-5.2"]),
 ]
 
 
