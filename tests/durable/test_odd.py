@@ -165,3 +165,43 @@ async def test_a_run_that_is_given_back_to_its_worker_goes_on_there(
     assert len(emulator.posts) == 2
     await asyncio.to_thread(engine.close)
     await durable.close()
+
+
+async def test_a_worker_that_is_cancelled_while_it_begins_or_ends_has_ended(
+    case: Case, emulator: Emulator
+) -> None:
+    """Else no other one could begin in this process, and the runs stayed with it."""
+    emulator.play(CallTool("weather", {"city": "Oslo"}), "Snow.")
+    opened, has_begun = threading.Event(), asyncio.Event()
+    durable = case.durable(case.agent(tools=[case.weather(then=lambda: opened.wait(GUARD))]))
+    await durable.list()
+
+    async def work() -> None:
+        async with durable.working():
+            has_begun.set()
+            await asyncio.Event().wait()
+
+    beginning = asyncio.create_task(work())
+    await until(lambda: durable.is_working)
+    beginning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+    assert not has_begun.is_set()
+    assert not durable.is_working
+    working = asyncio.create_task(work())
+    await until(lambda: has_begun.is_set() or working.done())
+    assert has_begun.is_set()
+    run = await durable.start("Look")
+    await until(lambda: case.called)
+    working.cancel()  # it waits for the step
+    await asyncio.sleep(0.2)
+    assert not working.done()
+    working.cancel()  # and does not any more
+    opened.set()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert not durable.is_working
+    async with durable.working():
+        assert (await run.result(timeout=GUARD)).text == "Snow."
+    assert len(emulator.posts) == 2
+    await durable.close()

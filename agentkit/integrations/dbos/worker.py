@@ -89,28 +89,44 @@ class Worker:
 
     async def begin(self) -> None:
         """Begin to take runs. Raises `UsageError` and `SessionError`."""
-        if self._handlings.lease:
-            await asyncio.to_thread(self._lease.take)
         try:
-            await asyncio.to_thread(self._launched.begin, list(self._place.queues))
-        except BaseException:
-            await asyncio.to_thread(self._lease.end)
+            await finish(asyncio.to_thread(self._begin), None)
+        except asyncio.CancelledError as stopped:
+            if stopped.__cause__ is None:  # it had begun
+                await finish(asyncio.to_thread(self._end), None)
             raise
         self._looking = asyncio.create_task(self._look())
         logger().info("worker_begins", worker=self.name, queues=list(self._place.queues))
 
+    def _begin(self) -> None:
+        if self._handlings.lease:
+            self._lease.take()
+        try:
+            self._launched.begin(list(self._place.queues))
+        except BaseException:
+            self._lease.end()
+            raise
+
     async def end(self) -> None:
-        """Stop, as `stop` does, and hand over what is left."""
+        """Stop, as `stop` does, and hand over what is left. A task that is cancelled meanwhile does
+        not wait for the steps under way.
+        """
         self._stopping.set()
-        while any(turn.is_busy for turn in self._turns.values()) and not self._stopped.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_TIDY_SECONDS):
-                    await self._stopped.wait()
-        if self._looking is not None:
+        try:
+            while any(turn.is_busy for turn in self._turns.values()) and not self._stopped.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TIDY_SECONDS):
+                        await self._stopped.wait()
+        finally:
+            await finish(self._leave_all(), None)
+
+    async def _leave_all(self) -> None:
+        if self._looking is not None:  # else it would look on with connections that are closed
             self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         for turn in list(self._turns.values()):
             await turn.close()
-        await finish(asyncio.to_thread(self._end), None)
+        await asyncio.to_thread(self._end)
         logger().info("worker_ends", worker=self.name)
 
     def _end(self) -> None:
@@ -221,7 +237,8 @@ class Worker:
             await asyncio.sleep(self._handlings.look_seconds)
             await self._tried(self._look_at_claims())
             if self._handlings.lease:
-                await self._tried(asyncio.to_thread(self._look_at_others, self._mine()))
+                looking = asyncio.to_thread(self._look_at_others, self._mine())
+                await self._tried(finish(looking, None))
 
     async def _tried(self, work: Awaitable[None]) -> None:
         try:
@@ -231,7 +248,8 @@ class Worker:
 
     async def _look_at_claims(self) -> None:
         turns = {turn.claim: turn for turn in self._turns.values()}
-        standing = await asyncio.to_thread(self._desk.claims.standing, tuple(turns))
+        asking = asyncio.to_thread(self._desk.claims.standing, tuple(turns))
+        standing = await finish(asking, None)
         for claim, found in standing.items():
             if found.is_cancelled:
                 turns[claim].cancel()
