@@ -112,7 +112,7 @@ class Runs:
         def insert(connection: Connection) -> None:
             before = states.find(connection, run)
             if before is not None:
-                return _check_same(before, values)
+                return _check_same(before, self.application, values)
             if alone and (other := states.unended(connection, values["conversation"])):
                 raise ConversationBusy(
                     f"run {other} of conversation {values['conversation']!r} has not ended"
@@ -198,7 +198,7 @@ class Runs:
         states.check_known(run)
         await self.engine()
         found = await self._read(lambda connection: states.find(connection, run))
-        if found is None:
+        if found is None or found.application != self.application:
             raise states.unknown(run)
         return found
 
@@ -248,8 +248,13 @@ class Runs:
         return await finish(asyncio.to_thread(write), None)
 
 
-def _check_same(before: RunRow, values: Mapping[str, Any]) -> None:
-    """Raise `UsageError` unless a run was begun by the same words."""
+def _check_same(before: RunRow, application: str, values: Mapping[str, Any]) -> None:
+    """Raise `UsageError` unless a run was begun by the same words, in this application."""
+    if before.application != application:
+        raise UsageError(
+            f"start(id={before.id!r}): a run of this id is in this database, of the application "
+            f"{before.application!r}"
+        )
     for name in ("agent", "conversation", "owner", "prompt"):
         if getattr(before, name) != values[name]:
             word = "user" if name == "owner" else name

@@ -56,6 +56,7 @@ class RunRow:
     """A durable run, as its row has it."""
 
     id: str
+    application: str
     agent: str
     conversation: str
     owner: str | None
