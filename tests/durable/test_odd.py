@@ -16,7 +16,7 @@ from agentkit.integrations.dbos import Queue
 from agentkit.integrations.dbos.engine import Engine
 from agentkit.tools import Denied, Edited
 from tests.clock import GUARD, until
-from tests.durable.conftest import QUICK, Case, executed
+from tests.durable.conftest import QUICK, Case, executed, flows
 
 PROMPT_SECONDS = 60.0
 """An error that is told at once; a database that is away is waited for much longer."""
@@ -205,3 +205,48 @@ async def test_a_worker_that_is_cancelled_while_it_begins_or_ends_has_ended(
         assert (await run.result(timeout=GUARD)).text == "Snow."
     assert len(emulator.posts) == 2
     await durable.close()
+
+
+async def test_the_runs_of_another_application_are_not_there(case: Case) -> None:
+    """One database, two names: neither hands out, answers or ends what is the other one's."""
+    mine, other = case.durable(), case.durable(name="other")
+    await mine.start("Hello", id="one")
+    with pytest.raises(UsageError, match="of the application 'agentkit'"):
+        await other.start("Hello", id="one")
+    for ask in (other.result, other.read, other.state, other.cancel, other.resume):
+        with pytest.raises(UsageError, match="no run has the id 'one'"):
+            await ask("one")
+    assert (await mine.state("one")).status == "queued"
+    for each in (mine, other):
+        await each.close()
+
+
+async def test_a_scheduled_run_begins_when_the_database_is_back(
+    case: Case, emulator: Emulator
+) -> None:
+    """DBOS would have ended it by the error that it met, for good."""
+    durable, hidden = case.durable(), "agentkit_durable_hidden"
+    emulator.play(["Good morning."])
+    async with durable.working():
+        executed(case, f"ALTER TABLE agentkit_durable_runs RENAME TO {hidden}")
+        await durable.schedule("each", "* * * * * *", "Hello", conversation="daily")
+        await until(lambda: _scheduled(case) > 0)
+        await asyncio.sleep(1.0)  # it is told that there is no such table
+        await durable.unschedule("each")
+        executed(case, f"ALTER TABLE {hidden} RENAME TO agentkit_durable_runs")
+        async with asyncio.timeout(GUARD):
+            while not await durable.list():  # noqa: ASYNC110 - by a worker
+                await asyncio.sleep(0.05)
+        for each in await durable.list():
+            assert (await durable.result(each.id, timeout=GUARD)).status == "completed"
+    ended = executed(case, f"SELECT status FROM {flows(case)} WHERE name = 'agentkit.scheduled'")
+    assert {status for (status,) in ended} == {"SUCCESS"}
+    await durable.close()
+
+
+def _scheduled(case: Case) -> int:
+    """How many runs a worker has tried to begin."""
+    taken = (
+        f"SELECT 1 FROM {flows(case)} WHERE name = 'agentkit.scheduled' AND status != 'ENQUEUED'"
+    )
+    return len(executed(case, taken))

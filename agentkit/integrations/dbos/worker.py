@@ -153,7 +153,8 @@ class Worker:
         return take, leave
 
     async def _fire_there(self, at: str, given: Mapping[str, Any]) -> None:
-        await self._here(self._fire(f"{given['schedule']}@{at}", given["values"]))
+        run, values = f"{given['schedule']}@{at}", given["values"]
+        await self._here(self._again_and_again(lambda: self._fire(run, values)))
 
     async def _here(self, work: Any) -> Any:
         """Do work on the loop of the worker, whose own tasks and connections it uses."""
@@ -210,10 +211,13 @@ class Worker:
 
     async def _patiently(self, work: Callable[[], T]) -> T:
         """Blocking work at the database, in a thread, again and again while that is away."""
+        return await self._again_and_again(lambda: asyncio.to_thread(work))
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[T]]) -> T:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await asyncio.to_thread(work)
+                return await work()
             except SessionError as error:
                 if isinstance(error, ClaimLost) or not self._handlings.waits_out:
                     raise
