@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pytest
 
 from agentkit import web
 from agentkit.emulator import CallTool, Emulator
-from agentkit.errors import UsageError
+from agentkit.errors import SessionError, UsageError
 from agentkit.integrations.dbos import Queue
 from agentkit.integrations.dbos.engine import Engine
 from agentkit.tools import Denied, Edited
@@ -250,3 +251,45 @@ def _scheduled(case: Case) -> int:
         f"SELECT 1 FROM {flows(case)} WHERE name = 'agentkit.scheduled' AND status != 'ENQUEUED'"
     )
     return len(executed(case, taken))
+
+
+async def test_what_its_engine_cannot_read_is_an_error_of_the_database(case: Case) -> None:
+    """It is told as ours, and not as one of SQLAlchemy's."""
+    durable = case.durable()
+    run = await durable.start("Hello")
+    schedules = flows(case).replace("status", "schedules")
+    executed(case, f"ALTER TABLE {schedules} RENAME TO gone")
+    executed(case, f"ALTER TABLE {flows(case)} RENAME TO gone_too")
+    queues = flows(case).replace("workflow_status", "queues")
+    executed(case, f"ALTER TABLE {queues} RENAME TO gone_as_well")
+    for ask in (
+        lambda: durable.schedule("daily", "0 9 * * *", "Hello"),
+        lambda: durable.unschedule("daily"),
+        run.cancel,
+        durable.working().__aenter__,
+    ):
+        with pytest.raises(SessionError, match="cannot be asked"):
+            await ask()
+    await durable.close()
+
+
+async def test_a_child_has_connections_of_its_own(case: Case) -> None:
+    """Those of its parent are the parent's: what one of them asks, the other one would hear."""
+    engine = Engine(case.url, "agentkit", QUICK)
+    durable = case.durable()
+    await durable.start("Hello")
+    assert await asyncio.to_thread(engine.taken) == []
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+            assert engine.taken() == []
+            code = 0 if len(os.listdir("/proc/self/fd")) > before else 2  # noqa: PTH208
+        finally:
+            os._exit(code)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert await asyncio.to_thread(engine.taken) == []
+    await asyncio.to_thread(engine.close)
+    await durable.close()

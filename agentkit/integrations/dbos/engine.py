@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agentkit.errors import UsageError
 from agentkit.integrations.dbos.handlings import Handlings
+from agentkit.sessions.address import read_address
+from agentkit.sessions.failures import at_the_database
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, Serializer
@@ -36,6 +41,11 @@ Enter = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Take, Leave]]]
 """Begins to go on with a workflow, by its id and what it was given."""
 Fire = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Begins a scheduled run, by the time that it is due at and what the schedule was given."""
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_inherited: list[object] = []
+"""Clients of the process that this one was forked from. Closing them would disturb it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,25 @@ def address(url: URL) -> str:
 
 
 class Engine:
-    """What any process may ask of DBOS. Its methods block."""
+    """What any process may ask of DBOS. Its methods block, and raise `SessionError` where the
+    database cannot be asked. In the child of a fork it has a client of its own.
+    """
 
     def __init__(self, url: str, application: str, handlings: Handlings) -> None:
         self._url, self._application, self._handlings = url, application, handlings
+        self._place = read_address(url)
         self._guard = threading.Lock()
         self._client: DBOSClient | None = None
+        _engines.add(self)
+
+    def renew(self) -> None:
+        """Forget the client, in the child of a fork: its connections are the parent's."""
+        _inherited.append(self._client)
+        self._guard, self._client = threading.Lock(), None
+
+    def _asking(self) -> AbstractContextManager[None]:
+        """A block in which DBOS asks the database."""
+        return at_the_database(self._place, "asked")
 
     def make_tables(self) -> None:
         """Make the tables of DBOS, or migrate them. Nobody else may do it at the same time."""
@@ -75,7 +98,8 @@ class Engine:
         from dbos import DBOS
 
         _quiet()
-        DBOS.migrate(self._url)
+        with self._asking():
+            DBOS.migrate(self._url)
 
     def enqueue(
         self,
@@ -99,9 +123,10 @@ class Engine:
     def make_queue(self, queue: str, limits: Mapping[str, Any]) -> None:
         """Make a queue, or change its limits."""
         poll = self._handlings.poll_seconds
-        self._asked().register_queue(
-            queue, polling_interval_sec=poll, application_name=self._application, **limits
-        )
+        with self._asking():
+            self._asked().register_queue(
+                queue, polling_interval_sec=poll, application_name=self._application, **limits
+            )
 
     def make_schedule(
         self, name: str, cron: str, given: Mapping[str, Any], timezone: str | None
@@ -111,61 +136,64 @@ class Engine:
         """
         from dbos import error as errors
 
+        wanted = {
+            "schedule_name": f"{self._application}.{name}",
+            "workflow_name": SCHEDULED,
+            "schedule": cron,
+            "context": dict(given),
+            "cron_timezone": timezone,
+            "application_name": self._application,
+        }
         try:
-            self._asked().apply_schedules(
-                [
-                    {
-                        "schedule_name": f"{self._application}.{name}",
-                        "workflow_name": SCHEDULED,
-                        "schedule": cron,
-                        "context": dict(given),
-                        "cron_timezone": timezone,
-                        "application_name": self._application,
-                    }
-                ]
-            )
+            with self._asking():
+                self._asked().apply_schedules([cast("Any", wanted)])
         except (errors.DBOSException, ValueError) as error:  # its own words; more than 1 MiB
             raise UsageError(f"schedule({name!r}, {cron!r:.100}): {error}") from None
 
     def drop_schedule(self, name: str) -> None:
         """Begin no more runs of a schedule."""
-        self._asked().delete_schedule(f"{self._application}.{name}")
+        with self._asking():
+            self._asked().delete_schedule(f"{self._application}.{name}")
 
     def cancel(self, workflow: str) -> None:
         """Cancel a workflow that has not ended."""
-        self._asked().cancel_workflow(workflow)
+        with self._asking():
+            self._asked().cancel_workflow(workflow)
 
     def hand_over(self, workflow: str, queue: str | None) -> None:
         """Put a workflow that has not ended back into its queue, whoever has it."""
-        self._asked().resume_workflow(workflow, queue_name=queue)
+        with self._asking():
+            self._asked().resume_workflow(workflow, queue_name=queue)
 
     def fork(self, workflow: str, to: str, queue: str) -> None:
         """Go on with a workflow that ended by an error, from its last step, under another id."""
         from dbos import SetWorkflowID
 
         client = self._asked()
-        recorded = client.list_workflow_steps(workflow)
-        following = max((each["function_id"] for each in recorded), default=0) + 1
-        if client.list_workflows(workflow_ids=[to], load_input=False, load_output=False):
-            return
-        with SetWorkflowID(to):
-            client.fork_workflow(
-                workflow,
-                following,
-                application_version=self._handlings.version,
-                queue_name=queue,
-            )
+        with self._asking():
+            recorded = client.list_workflow_steps(workflow)
+            following = max((each["function_id"] for each in recorded), default=0) + 1
+            if client.list_workflows(workflow_ids=[to], load_input=False, load_output=False):
+                return
+            with SetWorkflowID(to):
+                client.fork_workflow(
+                    workflow,
+                    following,
+                    application_version=self._handlings.version,
+                    queue_name=queue,
+                )
 
     def taken(self, executor: str | None = None) -> list[Taken]:
         """The workflows that executors have taken and that have not ended; or those of one."""
-        found = self._asked().list_workflows(
-            status=_UNCLAIMED,
-            name=[WORKFLOW, SCHEDULED],
-            application_name=self._application,
-            executor_id=executor,
-            load_input=False,
-            load_output=False,
-        )
+        with self._asking():
+            found = self._asked().list_workflows(
+                status=_UNCLAIMED,
+                name=[WORKFLOW, SCHEDULED],
+                application_name=self._application,
+                executor_id=executor,
+                load_input=False,
+                load_output=False,
+            )
         return [Taken(each.workflow_id, str(each.executor_id), each.queue_name) for each in found]
 
     def close(self) -> None:
@@ -173,7 +201,8 @@ class Engine:
         with self._guard:
             client, self._client = self._client, None
         if client is not None:
-            client.destroy()
+            with self._asking():
+                client.destroy()
 
     def _asked(self) -> DBOSClient:
         check_installed()
@@ -235,7 +264,8 @@ class Launched:
                 }
             )
             DBOS.listen_queues(list(queues))
-            DBOS.launch()
+            with at_the_database(read_address(self._url), "worked with"):
+                DBOS.launch()
         except BaseException:
             self.end()
             raise
@@ -295,6 +325,15 @@ class Launched:
                     raise
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
+
+
+def _renew_all() -> None:
+    for engine in list(_engines):
+        engine.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 def _quiet() -> None:

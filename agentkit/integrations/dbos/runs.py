@@ -32,6 +32,7 @@ from agentkit.sessions import past
 from agentkit.sessions.address import Address
 from agentkit.sessions.calls import DatabaseCalls, DatabaseLocks
 from agentkit.sessions.database import Database
+from agentkit.sessions.locks import Held
 from agentkit.sessions.record import DatabaseRecord
 
 T = TypeVar("T")
@@ -63,7 +64,13 @@ class Runs:
                 engine = Engine(self.address, self.application, self.handlings)
                 with self.database.reading():  # the sessions' tables, and the log, come first
                     pass
-                release = self.database.locks.take(_MAKING, wait=_MAKING_SECONDS)
+                try:
+                    release = self.database.locks.take(_MAKING, wait=_MAKING_SECONDS)
+                except Held as held:
+                    raise SessionError(
+                        f"the tables of durable runs in {self.database.name} cannot be made: "
+                        f"{held.who} has been making them for {_MAKING_SECONDS:.0f} s"
+                    ) from None
                 try:
                     tables.make(self.database)
                     engine.make_tables()
