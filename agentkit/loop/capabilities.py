@@ -235,8 +235,23 @@ async def suggest(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
     ):
         return
     meant = await names_meant(slug, catalogue)
-    if meant is None:
+    if meant is not None:
+        _tell_meant(error, meant)
+
+
+async def suggest_drawer(error: BadRequest, slug: str, catalogue: Catalogue) -> None:
+    """As `suggest`, for the Image API, which has a list of its own."""
+    words = str(error).lower()
+    if error.status not in {400, 404} or error.suggested_models:
         return
+    if "model" not in words and slug.lower() not in words:
+        return
+    ids = [model.id for model in await catalogue.all_image_models()]
+    if ids and await catalogue.image_model(slug) is None:
+        _tell_meant(error, _near(slug, ids))
+
+
+def _tell_meant(error: BadRequest, meant: tuple[str, ...]) -> None:
     error.is_unknown_model = True
     error.suggested_models = meant
     error.args = (f"{error}; {unknown_words(meant)}",)
@@ -249,9 +264,13 @@ async def names_meant(slug: str, catalogue: Catalogue) -> tuple[str, ...] | None
     models = await catalogue.all_chat_models()
     if not models or await catalogue.chat_model(slug) is not None:
         return None
+    return _near(slug, [model.id for model in models])
+
+
+def _near(slug: str, ids: Sequence[str]) -> tuple[str, ...]:
+    """The names that are like this one."""
     from difflib import get_close_matches  # rarely needed
 
-    ids = [model.id for model in models]
     near = get_close_matches(slug, ids, 3)
     return tuple(near or [each for each in ids if each.rpartition("/")[2] == slug][:3])
 

@@ -14,13 +14,14 @@ from agentkit import _check
 from agentkit._log import logger
 from agentkit._sync import check_asyncio, run_sync
 from agentkit.budget import Budget
-from agentkit.errors import RunError, UsageError
+from agentkit.errors import BadRequest, RunError, UsageError
 from agentkit.images.drafts import check_room
 from agentkit.images.fetch_policy import FetchPolicy
 from agentkit.images.ingest import InputLimits
 from agentkit.images.outgoing import Outgoing
 from agentkit.images.store import ImageStore, checked_store
 from agentkit.images.stores import default_store
+from agentkit.loop.capabilities import suggest_drawer
 from agentkit.loop.live import Cancellation
 from agentkit.openrouter.catalogue import TTL, Catalogue
 from agentkit.openrouter.client import OpenRouter, shared_client
@@ -410,6 +411,10 @@ class _Work:
             context = StudioContext(client, store, fetcher, studio.outgoing, studio.seconds)
             async with opened(self._call, studio.ledger) as call:
                 return await self._drawn(request, parents, context, log, call)
+        except BadRequest as error:
+            if has_catalogue:
+                await suggest_drawer(error, request.model, studio.catalogue)
+            raise
         finally:
             await fetcher.close()
 

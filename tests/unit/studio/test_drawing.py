@@ -11,7 +11,7 @@ import pytest
 
 from agentkit import Image, ImagePreview, ImageReady, OpenRouter, TextDelta
 from agentkit.emulator import Draw, Emulator, Failure, Reply
-from agentkit.errors import ImageError, MissingKey, ProviderFailed, RunError, UsageError
+from agentkit.errors import BadRequest, ImageError, MissingKey, ProviderFailed, RunError, UsageError
 from agentkit.images.store import MemoryImageStore
 from agentkit.studio import Drawing, DrawingStream, Studio
 from agentkit.values import Source
@@ -52,6 +52,26 @@ async def test_a_picture_from_words(
     assert drawing.generation_id == emulator.ledger[0].generation_id
     assert drawing.usage.cost_usd == image.cost_usd == pytest.approx(emulator.ledger[0].cost_usd)
     assert (drawing.usage.requests, drawing.usage.images) == (1, 1)
+
+
+@both
+@pytest.mark.parametrize(
+    ("slug", "meant"),
+    [
+        ("openai/gpt-5-imag", "openai/gpt-5-image"),
+        ("gpt-5-image", "openai/gpt-5-image"),
+        ("openai/gpt-5.2", "did you mean openai/gpt-"),  # a model, and none that draws here
+        ("zzz/qqq", "the catalogue has no name like it"),
+    ],
+)
+async def test_a_name_that_is_no_model_is_told_with_those_that_are_like_it(
+    ask: How, studio: Studio, slug: str, meant: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await ask(studio, "a red fox", model=slug)
+    assert caught.value.is_unknown_model
+    assert slug in str(caught.value)
+    assert meant in str(caught.value)
 
 
 @both
