@@ -10,7 +10,9 @@ MOST_PAGES = 100
 MOST_PICTURES = 64
 """Of one result, files included; and links to pictures that are read."""
 MOST_LINKED = 20 << 20
-"""Bytes of a picture that a result only links to, and of a picture or file inside a resource."""
+"""Bytes of a picture or file that a result only links to, or holds inside a resource."""
+MOST_FOLLOWED = 4
+"""Links to files in one result that are read; where there are more, none is."""
 LONGEST = 10_000
 """Characters of a tool's description."""
 

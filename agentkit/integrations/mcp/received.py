@@ -17,12 +17,14 @@ from mcp_types import (
     ReadResourceResult,
     ResourceLink,
     TextContent,
+    TextResourceContents,
 )
 
 from agentkit.errors import FileError, ImageError, UsageError
-from agentkit.integrations.mcp.limits import MOST_LINKED, MOST_PICTURES
+from agentkit.integrations.mcp.limits import MOST_FOLLOWED, MOST_LINKED, MOST_PICTURES
 from agentkit.show.plain import line
 from agentkit.values import File, Image
+from agentkit.values.file_kind import extension_of
 from agentkit.values.image_header import HEAD, sniff
 from agentkit.wire.base64text import decode_base64
 
@@ -34,10 +36,12 @@ async def value_of(result: CallToolResult, read: Read) -> object:
     """What the tool returned. Structured content is told only where the words do not tell it."""
     parts: list[object] = []
     pictures = 0
+    # A longer list of files is one to choose from, and all of them would cost money.
+    is_list = sum(map(_leads_to_file, result.content)) > MOST_FOLLOWED
     for block in result.content:
         part: object
         if isinstance(block, ResourceLink) and pictures < MOST_PICTURES:
-            part = await _linked(block, read)
+            part = _part(block) if is_list and _leads_to_file(block) else await _linked(block, read)
         else:
             part = await asyncio.to_thread(_part, block)
         if not isinstance(part, str):
@@ -71,7 +75,7 @@ def _part(block: ContentBlock) -> object:
         case AudioContent(data=data, mime_type=kind):
             return f"[sound that cannot be heard here: {line(kind)}, {len(data) * 3 // 4:,} bytes]"
         case EmbeddedResource(resource=BlobResourceContents(blob=blob, uri=uri, mime_type=kind)):
-            found = _picture(blob) or _file(blob, str(uri))
+            found = _picture(blob) or _file(blob, _last_part(str(uri)))
             return found or f"[{line(str(uri))}: {line(kind or 'a file')}]"
         case EmbeddedResource(resource=resource):
             return getattr(resource, "text", "")
@@ -81,17 +85,47 @@ def _part(block: ContentBlock) -> object:
 
 
 async def _linked(link: ResourceLink, read: Read) -> object:
-    """The picture that a link leads to, read from the server itself, where it is small enough. No
-    other link is followed.
+    """The picture or file that a link leads to, read from the server itself, where it is small
+    enough. A page of the web is no file of the server, and its link stays one.
     """
-    is_picture = (link.mime_type or "").lower().startswith("image/")
-    if not is_picture or (link.size is not None and not 0 < link.size <= MOST_LINKED):
+    is_picture = _leads_to_picture(link)
+    if not (is_picture or _leads_to_file(link)):
+        return _part(link)
+    if link.size is not None and not 0 < link.size <= MOST_LINKED:
         return _part(link)
     found = await read(str(link.uri))
     for each in found.contents[:1] if found is not None else ():
-        if isinstance(each, BlobResourceContents):
-            return await asyncio.to_thread(_picture, each.blob) or _part(link)
+        return await asyncio.to_thread(_content, each, link, is_picture) or _part(link)
     return _part(link)
+
+
+def _leads_to_picture(link: ResourceLink) -> bool:
+    return (link.mime_type or "").lower().startswith("image/")
+
+
+def _leads_to_file(block: ContentBlock) -> bool:
+    """Whether it is a link to what only the server can give, and is said to be no picture."""
+    if not isinstance(block, ResourceLink) or _leads_to_picture(block):
+        return False
+    return str(block.uri).partition(":")[0].lower() not in {"http", "https"}
+
+
+def _content(
+    content: TextResourceContents | BlobResourceContents, link: ResourceLink, is_picture: bool
+) -> Image | File | None:
+    """What a link led to; None for what is not as the link says, or can be used by nobody."""
+    if isinstance(content, BlobResourceContents):
+        picture = _picture(content.blob)
+        return picture if picture or is_picture else _file(content.blob, _name_of(link))
+    if is_picture or len(content.text) > MOST_LINKED:
+        return None
+    return _file_of(content.text.encode("utf-8", "replace"), _name_of(link))
+
+
+def _name_of(link: ResourceLink) -> str:
+    """What the file is called: what has an extension tells its kind."""
+    names = [link.title or "", link.name, _last_part(str(link.uri))]
+    return next((each for each in names if extension_of(each)), link.name)
 
 
 def _picture(blob: str) -> Image | None:
@@ -100,14 +134,25 @@ def _picture(blob: str) -> Image | None:
     return Image.from_bytes(data) if data is not None and sniff(data[:HEAD]) else None
 
 
-def _file(blob: str, uri: str) -> File | None:
-    """The file that base64 holds, under the last part of its address; None for what is none."""
+def _file(blob: str, name: str) -> File | None:
+    """The file that base64 holds; None for what is none."""
     data = _bytes_of(blob)
+    return None if data is None else _file_of(data, name)
+
+
+def _file_of(data: bytes, name: str) -> File | None:
     try:
-        name = unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2])
-        return None if data is None else File.from_bytes(data, name=name)
-    except (FileError, UsageError, ValueError):
+        return File.from_bytes(data, name=name)
+    except (FileError, UsageError):
         return None
+
+
+def _last_part(uri: str) -> str:
+    """The last part of an address; nothing where it is none."""
+    try:
+        return unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2])
+    except ValueError:
+        return ""
 
 
 def _bytes_of(blob: str) -> bytes | None:

@@ -100,6 +100,29 @@ def export() -> CallToolResult:
     )
 
 
+@server.resource("notes://{day}.md", mime_type="text/markdown")
+def notes(day: str) -> str:
+    """Words."""
+    return f"# {day}\nIt rains."
+
+
+@server.resource("tables://{name}", mime_type="application/octet-stream")
+def tables(name: str) -> bytes:
+    """A table."""
+    return b"day,rain\nMonday,7\n"
+
+
+@server.tool()
+def files(links: list[str]) -> CallToolResult:
+    """Links to what is no picture."""
+    return CallToolResult(
+        content=[
+            ResourceLink(type="resource_link", uri=uri, name=f"n{at}", title="A title")
+            for at, uri in enumerate(links)
+        ]
+    )
+
+
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def structured(number: int) -> dict[str, Any]:
     """Gives data."""

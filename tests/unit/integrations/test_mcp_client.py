@@ -18,7 +18,7 @@ import psutil
 import pytest
 from mcp import StdioServerParameters
 
-from agentkit import Agent, OpenRouter, Toolset, tool
+from agentkit import Agent, File, OpenRouter, Toolset, tool
 from agentkit.emulator import CallTool, Emulator, Reply, Say
 from agentkit.errors import HookFailed, UsageError
 from agentkit.events import InvocationProgress
@@ -106,6 +106,48 @@ async def test_files_of_a_server(bench: Bench) -> None:
     told = "[db://host/../tables/rain%20.csv: text/csv]"
     assert json.loads(str(call.result)) == ["file_1", told, told]
     assert "Monday,7" in json.dumps(bench.emulator.requests[-1].body)
+
+
+async def test_links_to_files_of_a_server(agent: Agent[Any], emulator: Emulator) -> None:
+    here, gone = ["notes://Monday.md", "tables://rain.csv"], ["tables://a/b", "https://a.example/b"]
+    many = [f"notes://day-{number}.md" for number in range(5)]
+    calling(emulator, ("files", {"links": here + gone}), ("files", {"links": many}))
+    async with friendly("inside") as tools:
+        answer = await with_tools(agent, tools).run("Which files?")
+    assert {file.bytes() for file in answer.files} == {
+        b"# Monday\nIt rains.",
+        b"day,rain\nMonday,7\n",
+    }
+    some, listed = answer.invocations
+    assert json.loads(str(some.result)) == [
+        "file_1",
+        "file_2",
+        "[a link: n2: tables://a/b]",
+        "[a link: n3: https://a.example/b]",  # a page of the web is no file of the server
+    ]
+    assert "file_" not in str(listed.result)  # so many are a list to choose from
+
+
+async def test_a_file_of_our_own_server(agent: Agent[Any], emulator: Emulator) -> None:
+    """An agent asks another over MCP: the file that one made is a file of the first."""
+
+    def write() -> File:
+        """Writes a table."""
+        return File.from_bytes(b"day,rain\nMonday,7\n", name="rain.csv")
+
+    emulator.play(
+        [
+            Reply([CallTool("draw", {"prompt": "Write the table"}, id="a")]),
+            Reply([CallTool("write", {}, id="b")]),
+            Reply([Say("Here.")]),
+            Reply([Say("Done.")]),
+        ]
+    )
+    writer = mcp.server(with_tools(agent, write))
+    async with mcp.tools(writer.sdk) as tools:
+        answer = await with_tools(agent, tools).run("The table, please")
+    (file,) = answer.files
+    assert (file.file_name, file.bytes()) == ("rain.csv", b"day,rain\nMonday,7\n")
 
 
 @pytest.mark.parametrize("kind", ["process", "http"])
