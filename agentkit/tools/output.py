@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
@@ -12,14 +12,21 @@ from typing_extensions import TypeVar
 from agentkit._check import refused
 from agentkit.tools.dialect import Dialect, fitted, too_large
 from agentkit.tools.nodes import new_names
-from agentkit.tools.prose import json_in
+from agentkit.tools.prose import json_in, spoken
 from agentkit.tools.restore import restored
 from agentkit.tools.text import join_escaped_surrogates
+from agentkit.wire.json import without_commas
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T", default=Any)
+_LONGEST_TIDIED = 50_000
+"""Characters of a reply that is looked through again, if nothing in it was JSON."""
+_ONE_LINE = re.compile(r"[^\s{\[<][^\n]{0,99}")
+"""What may be a value that is said without JSON."""
+_MARKS = " .*_`'\""
+"""What stands around one word that is said as an answer."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -64,7 +71,7 @@ class Output(Generic[T]):
         the likeliest.
         """
         likeliest: BadOutput | None = None
-        for text in json_in(words):
+        for text in self._candidates(words):
             try:
                 return self._read(text)
             except _NoJson as error:
@@ -73,6 +80,20 @@ class Output(Generic[T]):
                 if likeliest is None or isinstance(likeliest, _NoJson):
                     likeliest = error
         raise likeliest or _NoJson("it is no JSON")
+
+    def _candidates(self, words: str) -> Iterator[str]:
+        """The JSON texts that may be meant, the likeliest first. A value that is no object, such as
+        one of a `Literal`, is also said as it is.
+        """
+        yield from json_in(words)
+        if len(words) > _LONGEST_TIDIED:
+            return
+        if (tidy := without_commas(words)) != words:
+            yield from json_in(tidy)
+        if self._is_wrapped:
+            said = spoken(words)
+            if _ONE_LINE.fullmatch(said):
+                yield from [json.dumps(each) for each in dict.fromkeys((said, said.strip(_MARKS)))]
 
     def _read(self, text: str) -> T:
         """The value in one JSON text. Raises `BadOutput`."""

@@ -43,6 +43,11 @@ def json_in(words: str) -> Iterator[str]:
     yield from reversed([each.strip() for each in _FENCE.findall(spoken)[-_MOST:]])
 
 
+def spoken(words: str) -> str:
+    """The words without thoughts."""
+    return _scanned(words)[0].strip()
+
+
 def _scanned(words: str) -> tuple[str, list[str]]:
     """The words without thoughts, and the JSON objects and lists in them. A tag inside a JSON
     string is no tag.

@@ -142,6 +142,37 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0] if character >= " " else json.dumps(character)[1:-1]
 
 
+_FENCE = re.compile(r"```[a-zA-Z]{0,20}\s*")
+_TEMPLATE = re.compile(r"(?:<\|\w{1,40}\|>|</\w{1,40}>)\Z")
+_LONGEST_TOKEN = 50
+_MOST_TOKENS = 4
+_EMPTY_BEFORE = re.compile(r"\{\s*\}\s*(?=\{)")
+_STRING_OR_COMMA = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|,(?=\s*[}\]])', re.DOTALL)
+
+
+def mended(text: str) -> str:
+    """JSON text of a model's without what surely does not belong to it: a fence around it, the
+    template's tokens behind it (`<|call|>`, `</tool_call>`), an empty object before it, commas
+    before a closing bracket, control characters in strings. Nothing that is cut off is completed.
+    """
+    text = text.strip()
+    if (fence := _FENCE.match(text)) and text.endswith("```") and len(text) > fence.end():
+        text = text[fence.end() : -3].rstrip()
+    for _ in range(_MOST_TOKENS):
+        token = _TEMPLATE.search(text, max(0, len(text) - _LONGEST_TOKEN))
+        if token is None:
+            break
+        text = text[: token.start()].rstrip()
+    if before := _EMPTY_BEFORE.match(text):
+        text = text[before.end() :]
+    return escape_controls(without_commas(text))
+
+
+def without_commas(text: str) -> str:
+    """JSON text without commas before a closing bracket, as many models write them."""
+    return _STRING_OR_COMMA.sub(lambda found: "" if found[0] == "," else found[0], text)
+
+
 def join_surrogates(text: str) -> str:
     """The text with surrogate pairs joined and halves replaced by U+FFFD."""
     if text.isascii() or not _LONE.search(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -52,6 +52,8 @@ VALUE = City(name="Oslo", size=700000)
         '{"name": "Oslo", "size": 700000, "tags": null}',
         '{"name": "Oslo", "size": "700000", "tags": "[]"}',
         f"{OSLO}\n<think>Was {ROME} meant?",
+        '{"name": "Oslo", "size": 700000, "tags": [],}',
+        'So:\n```json\n{\n"name": "Oslo",\n"size": 700000,\n}\n```',
     ],
 )
 def test_found(words: str):
@@ -95,11 +97,27 @@ def test_not_found(words: str, said: str):
         (list[int], "So [1, 2]!", [1, 2]),
         (list[City], f"[{ROME}, {OSLO}]", [City(name="Rome"), VALUE]),
         (date | None, '{"value": null}', None),
+        (Literal["good", "bad"], "good", "good"),
+        (Literal["good", "bad"], "<think>bad?</think>\n**good**.", "good"),
+        (date, "2026-01-02", date(2026, 1, 2)),
+        (bool, "True", True),
+        (str, "five", "five"),
         (tuple[int, date], '{"value": [1, "2026-01-02"]}', (1, date(2026, 1, 2))),
     ],
 )
 def test_types_that_are_no_objects(kind: Any, words: str, value: object):
     assert Output(kind).read(words) == value
+
+
+@pytest.mark.parametrize(
+    "words", ["goodness", "good or bad", "good\nbad", "", "{good", "<think>good"]
+)
+def test_words_that_are_no_value_are_none(words: str):
+    with pytest.raises(BadOutput):
+        Output(Literal["good", "bad"]).read(words)
+    if "g" not in words:
+        with pytest.raises(BadOutput):
+            Output(str).read(words)
 
 
 def test_a_problem_is_told_under_the_name_that_the_model_knows():
