@@ -13,7 +13,7 @@ import jiter
 from agentkit.errors import AgentkitError
 from agentkit.tools.text import join_escaped_surrogates, join_surrogates
 from agentkit.values import File, Image
-from agentkit.wire.json import escape_controls
+from agentkit.wire.json import mended
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -54,8 +54,9 @@ def no_file(handle: str) -> File:
 def parse_arguments(text: str) -> dict[str, Any]:
     """The JSON object that a model wrote as the arguments of a call.
 
-    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. Control
-    characters may stand in strings as they are. Lone surrogates become U+FFFD. Raises
+    Nothing, or `null`, is no arguments; an object inside a JSON string is taken out, once. What is
+    surely meant is read: control characters in strings, a comma before a closing bracket, a fence
+    or the tokens of a template around it. Lone surrogates become U+FFFD. Raises
     `BadArguments` for text that is no JSON object, has a key twice, `NaN` or an infinity, more than
     1,000,000 bytes or more than 64 levels.
     """
@@ -148,9 +149,9 @@ def _read(data: bytes) -> object:
     try:
         return jiter.from_json(data, catch_duplicate_keys=True, allow_inf_nan=False)
     except ValueError:
-        if (escaped := escape_controls(data.decode()).encode()) == data:
+        if (text := mended(data.decode()).encode()) == data:
             raise
-    return jiter.from_json(escaped, catch_duplicate_keys=True, allow_inf_nan=False)
+    return jiter.from_json(text, catch_duplicate_keys=True, allow_inf_nan=False)
 
 
 def _look_through(value: object) -> None:

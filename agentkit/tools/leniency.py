@@ -59,6 +59,8 @@ class Problem:
     input: object
     wants_container: bool
     """Whether a list or an object may be wanted in its place."""
+    is_of_another_type: bool = True
+    """Whether no text like it can be what is wanted, as where a number or one of some words is."""
 
 
 def validated(
@@ -70,7 +72,8 @@ def validated(
     """What `validate` makes of a JSON value, repaired where it does not fit. `schema` is pydantic's
     JSON Schema of the type, and `marked` that which the model was told, where it differs.
 
-    - `null` for a field that may be left out, but may not be null, is the same as leaving it out.
+    - `null` for a field that may be left out, but may not be null, is the same as leaving it out;
+      so is `""` or `"null"` where no such text fits.
     - A list or an object inside a string is taken out, once, where one is wanted.
 
     Raises `ValidationError` about the value as far as it could be repaired.
@@ -89,7 +92,10 @@ def validated(
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    return Problem(details["loc"], details["input"], details["type"] in _WANTS_CONTAINER)
+    kind = details["type"]
+    return Problem(
+        details["loc"], details["input"], kind in _WANTS_CONTAINER, kind.endswith(_OF_ANOTHER_TYPE)
+    )
 
 
 def repaired(
@@ -108,7 +114,7 @@ def repaired(
         if place in kept:
             continue
         taken_out = _taken_out(problem.input) if problem.wants_container else None
-        left_out = place and problem.input is None and _may_be_left_out(schema, place)
+        left_out = place and _is_nothing(problem) and _may_be_left_out(schema, place)
         if taken_out is None and not left_out:
             continue
         kept.add(place)
@@ -148,6 +154,21 @@ def _at(value: object, path: Path) -> object:
     for step in path:
         value = cast("dict[str | int, object]", value)[step]
     return value
+
+
+_OF_ANOTHER_TYPE = ("_type", "_parsing", "literal_error", "enum")
+"""How pydantic's names for such errors end."""
+_NOTHING = frozenset({"", "null", "none", "undefined"})
+
+
+def _is_nothing(problem: Problem) -> bool:
+    """Whether a value that does not fit says that there is none: null, or what models write for it
+    where a number, a list or one of some words is wanted.
+    """
+    value = problem.input
+    if not isinstance(value, str):
+        return value is None
+    return problem.is_of_another_type and value.strip().lower() in _NOTHING
 
 
 def _taken_out(text: object) -> list[Any] | dict[str, Any] | None:

@@ -24,10 +24,10 @@ from agentkit.wire.json import (
     UnreadableJson,
     as_count,
     as_object,
-    escape_controls,
     exceeds_depth,
     join_surrogates,
     keepable,
+    mended,
     read,
     write,
 )
@@ -204,15 +204,13 @@ def parse_object(arguments: str) -> dict[str, Any] | None:
 
 
 def _read(arguments: str) -> object:
-    """The JSON value in this text; control characters may stand in its strings as they are. Raises
-    `UnreadableJson`.
-    """
+    """The JSON value in this text, if need be mended. Raises `UnreadableJson`."""
     try:
         return read(arguments.encode("utf-8", "surrogatepass"))
     except UnreadableJson:
-        if (escaped := escape_controls(arguments)) == arguments:
+        if (text := mended(arguments)) == arguments:
             raise
-    return read(escaped.encode("utf-8", "surrogatepass"))
+    return read(text.encode("utf-8", "surrogatepass"))
 
 
 def sent_name(name: str) -> str:

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from agentkit.tools import BadArguments, tool
 from agentkit.tools.output import Output
+from agentkit.wire.tool_calls import for_history
 from tests.unit.tools.kinds import KINDS
 
 
@@ -83,6 +84,11 @@ def plan(
         ({"free": "[1]"}, {"free": "[1]"}),
         ({"city": '{"a": 1}'}, {"city": '{"a": 1}'}),
         ({"city": "null"}, {"city": "null"}),
+        ({"days": "", "unit": "", "numbers": "", "options": ""}, {}),
+        ({"days": "null", "unit": "None", "stops": "undefined", "counts": " "}, {}),
+        ({"until": "null"}, {}),
+        ({"size": {"width": 3, "tags": ""}}, {"size": Size(3)}),
+        ({"either": "", "free": "null"}, {"either": "", "free": "null"}),
     ],
 )
 def test_what_is_meant(given_: dict[str, Any], expected: dict[str, Any]):
@@ -99,6 +105,9 @@ def test_what_is_meant(given_: dict[str, Any], expected: dict[str, Any]):
         ({"stops": [{"city": None}]}, "stops.0.city: input should be a valid string"),
         ({"stops": [None]}, "stops.0"),
         ({"short": "[1, 2]"}, 'short: string should have at most 3 characters, not "[1, 2]"'),
+        ({"counts": {"a": ""}}, "counts.a: input should be a valid integer"),
+        ({"stops": [{"city": 3, "nights": ""}]}, "stops.0.city: input should be a valid string"),
+        ({"days": "nothing"}, "days: input should be a valid integer"),
         ({"numbers": '"[1]"'}, "numbers: input should be a valid array"),
         ({"numbers": "1, 2"}, "numbers: input should be a valid array"),
         ({"numbers": '{"a": 1}'}, "numbers: input should be a valid array"),
@@ -151,6 +160,41 @@ def test_control_characters_inside_strings(text: str, city: str):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"city": "Oslo, ]", "stops": [{"city": "a,}",},],}',
+        '{"city": "Oslo, ]", "stops": [{"city": "a,}"} , ]\n,\n}',
+        '```json\n{"city": "Oslo, ]", "stops": [{"city": "a,}"}]}\n```',
+        '{"city": "Oslo, ]", "stops": [{"city": "a,}"}]}<|call|>',
+        '{"city": "Oslo, ]", "stops": [{"city": "a,}"}]}\n</parameter>\n</tool_call>',
+        '{}{"city": "Oslo, ]", "stops": [{"city": "a,}"}]}',
+        json.dumps('{"city": "Oslo, ]", "stops": [{"city": "a,}"},]}'),
+    ],
+)
+def test_what_does_not_belong_to_the_arguments_is_left_out(text: str):
+    """By the tool, and by what goes back to the model."""
+    assert plan.check(text) == {"city": "Oslo, ]", "stops": [Stop(city="a,}")]}
+    assert json.loads(for_history(text)) == {"city": "Oslo, ]", "stops": [{"city": "a,}"}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"city": "Oslo",',
+        '{"city": "Oslo",,}',
+        '```json\n{"city": "Oslo"',
+        '{}{"city": "Os',
+        '{"city": "Oslo"} {"city": "Rome"}',
+        '{"city": "Oslo"} and more',
+    ],
+)
+def test_nothing_that_is_cut_off_or_ambiguous_is_completed(text: str):
+    with pytest.raises(BadArguments):
+        plan.check(text)
+    assert for_history(text) == "{}"
+
+
+@pytest.mark.parametrize(
     "text", ['{"city": "a\nb', '{"city": a\nb}', '{"city": "a\n", "city": ""}']
 )
 def test_control_characters_mend_nothing_else(text: str):
@@ -159,7 +203,13 @@ def test_control_characters_mend_nothing_else(text: str):
 
 
 def test_unfinished_strings_take_no_time():
-    for text in ('{"city": "\n' + '\\"' * 190_000, '{"city": "\n' + '"' * 390_000):
+    for text in (
+        '{"city": "\n' + '\\"' * 190_000,
+        '{"city": "\n' + '"' * 390_000,
+        "```" + " " * 390_000 + "x",
+        ", " * 190_000,
+        "</a>" * 90_000,
+    ):
         with pytest.raises(BadArguments):
             plan.check(text)
 
