@@ -69,6 +69,8 @@ _KNOWN = frozenset(
         "name",
     }
 )
+_PLAIN = ("reasoning", "reasoning_content")
+"""Where reasoning comes as mere words: some gateways give both, and models ask for one of them."""
 _JOINED = ("text", "summary", "data", "arguments", "result")
 
 
@@ -93,7 +95,7 @@ class ChatReply:
         self._words: list[str | JsonObject] = []
         self._others = 0  # pieces of `_words` that are no words
         self._reasoning: list[str] = []
-        self._plain = ""  # the field in which reasoning came as mere words
+        self._plain: tuple[str, ...] = ()  # the fields in which reasoning came as mere words
         self._details: list[dict[str, Any]] = []
         self._growing: dict[tuple[int | str, str | None, str | None], dict[str, Any]] = {}
         self._images: list[JsonObject] = []
@@ -211,11 +213,11 @@ class ChatReply:
     def _think(self, delta: JsonObject) -> list[Signal]:
         """Reasoning: as words, as details, or as both."""
         signals: list[Signal] = []
-        plain = "reasoning" if delta.get("reasoning") else "reasoning_content"
-        reasoning = delta.get(plain)
+        given = [name for name in _PLAIN if as_text(delta.get(name))]
+        reasoning = delta.get(given[0]) if given else None
         details = as_objects(delta.get("reasoning_details"))
         if isinstance(reasoning, str) and reasoning:
-            self._plain = plain
+            self._plain = tuple(dict.fromkeys((*self._plain, *given)))
         elif not self._plain:  # else these are the words that came already
             reasoning = "".join(
                 str(each.get("text") or each.get("summary") or "") for each in details
@@ -490,7 +492,7 @@ class ChatReply:
         if self._details:
             message["reasoning_details"] = self._details
         if calls and self._plain and len(self._server_details()) == len(self._details):
-            message[self._plain] = "".join(self._reasoning)
+            message |= dict.fromkeys(self._plain, "".join(self._reasoning))
         if self._images:
             message["images"] = self._images
         if self._refusal and (refusal := join_surrogates("".join(self._refusal))):

@@ -498,6 +498,18 @@ def test_words_in_a_content_of_any_form_are_read(content: Any) -> None:
         assert raw(reply)[0]["content"] == "Hello"
 
 
+def test_reasoning_in_both_fields_is_read_once_and_goes_back_in_both() -> None:
+    """Gateways give both; DeepSeek's own API asks for `reasoning_content`."""
+    call = {"index": 0, "id": "c1", "function": {"name": "w", "arguments": "{}"}}
+    thoughts = [{"reasoning": each, "reasoning_content": each} for each in ("I see", " it.")]
+    stream = streamed(*map(chunk, thoughts), chunk({"tool_calls": [call]}, "tool_calls"))
+    both = {"reasoning": "I see it.", "reasoning_content": "I see it."}
+    for reply in (stream, buffered({"content": None, "tool_calls": [call], **both})):
+        assert reply.parts[0] == Reasoning("I see it.")
+        assert raw(reply)[0].items() >= both.items()
+    assert "reasoning_content" not in raw(buffered({"tool_calls": [call], "reasoning": "a"}))[0]
+
+
 def test_calls_are_calls_whatever_the_finish_says() -> None:
     call = {"index": 0, "id": "c", "function": {"name": "w", "arguments": "{}"}}
     for finish in ("stop", "tool_calls", "length", "brand_new"):
