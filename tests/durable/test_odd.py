@@ -12,7 +12,7 @@ import pytest
 
 from agentkit import web
 from agentkit.emulator import CallTool, Emulator
-from agentkit.errors import SessionError, UsageError
+from agentkit.errors import RunError, SessionError, UsageError
 from agentkit.integrations.dbos import Queue
 from agentkit.integrations.dbos.engine import Engine
 from agentkit.tools import Denied, Edited
@@ -292,4 +292,22 @@ async def test_a_child_has_connections_of_its_own(case: Case) -> None:
     assert os.waitstatus_to_exitcode(status) == 0
     assert await asyncio.to_thread(engine.taken) == []
     await asyncio.to_thread(engine.close)
+    await durable.close()
+
+
+async def test_a_run_that_was_cancelled_in_the_queue_pays_for_nothing(
+    case: Case, emulator: Emulator
+) -> None:
+    """Whoever cancelled it died, or lost the database, before its workflow was told."""
+    emulator.play(["Never said."])
+    durable = case.durable()
+    run = await durable.start("Hello")
+    executed(case, "UPDATE agentkit_durable_runs SET status = 'cancelled'")
+    going_on = f"SELECT 1 FROM {flows(case)} WHERE status IN ('ENQUEUED', 'PENDING')"
+    async with durable.working():
+        await until(lambda: not executed(case, going_on))
+    assert len(emulator.posts) == 0
+    assert (await run.state()).status == "cancelled"
+    with pytest.raises(RunError, match="cancelled"):
+        await run.result(timeout=GUARD)
     await durable.close()

@@ -207,7 +207,7 @@ class DurableTurn:
         error = task.exception()
         if error is None:
             raise AssertionError(f"run {self.row.id} ended without a step")
-        if self.leaves(error):
+        if self.leaves(error) or isinstance(error, ClaimCancelled):  # it had not begun here
             raise error
         return await self._write_failure(error)
 
@@ -269,6 +269,9 @@ class DurableTurn:
         """
         with self._desk.database.writing() as connection:
             self._desk.claims.check(connection, self.claim)
+            row = states.find(connection, self.row.id)
+            if row is None or row.status == "cancelled":  # before the workflow was told of it
+                raise ClaimCancelled(f"run {self.row.id} was cancelled")
             told.forget(connection, self.row.id, number)
             states.set_running(connection, self.row.id, time.time())
         if chat.begun is not None or not self._decisions.get("again"):
