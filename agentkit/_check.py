@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -54,6 +54,13 @@ def check_or_default(where: str, value: object, kind: type[T]) -> T:
 def check_optional(where: str, value: object, kind: type[T], accepted: str) -> T | None:
     """The value, if it is an instance of `kind` or None."""
     return None if value is None else check_kind(where, value, kind, accepted)
+
+
+def check_several(where: str, values: object, accepted: str) -> list[object]:
+    """What is in these values; a text is none: its letters would be."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise refused(where, values, f"is {accepted}")
+    return [*cast("Iterable[object]", values)]
 
 
 def check_choice(where: str, value: object, choices: Sequence[T]) -> T:

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from agentkit._check import argument, check_choice, check_kind
+from agentkit._check import argument, check_choice, check_kind, check_several
 from agentkit._log import logger
 from agentkit._sync import finish
 from agentkit.budget import (
@@ -79,7 +79,7 @@ class Budgets:
         per = check_choice(argument(owner, "per"), per, _PERIODS)
         above = [
             check_kind(argument(owner, "within"), each, Budget, "budgets: [Budget(…), …]")
-            for each in within
+            for each in check_several(argument(owner, "within"), within, "budgets: [Budget(…), …]")
             if each is not None
         ]
         limits = (name, cost_usd, images, per, unmetered)

@@ -85,9 +85,9 @@ def _row(
     connection: Connection, where: str, chat: str, new_id: str | None, now: float
 ) -> dict[str, Any]:
     """The row of a conversation, as one of a fork of it."""
+    check_found(connection, f"{where}({{!r}})", chat)
     new = f"{chat[:150]}-{secrets.token_hex(4)}" if new_id is None else new_id
     check_name(f"{where}(new_id={{!r}})", new)
-    check_found(connection, f"{where}({{!r}})", chat)
     query = select(conversations).where(conversations.c.id == chat)
     row = dict(connection.execute(query).mappings().one())
     changes = {"id": new, "version": 0, "forked_from": chat, "created_at": now, "changed_at": now}

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection
 
-from agentkit._check import check_kind, check_number, check_text
+from agentkit._check import check_kind, check_number, check_several, check_text, refused
 from agentkit._sync import finish
 from agentkit.budget import Budget, KeptBudget, Per
 from agentkit.errors import UsageError
@@ -156,7 +156,8 @@ class Sessions:
         """Those of these conversations in which a turn is going on now, in this or another process.
         One whose status is `running`, and that is not among them, was interrupted.
         """
-        names = [check_name("Sessions.busy({!r})", each) for each in chats]
+        where = "Sessions.busy({!r})"
+        names = [check_name(where, each) for each in check_several(where, chats, "ids: ['ada', …]")]
         is_free = self._database.locks.is_free
 
         def look() -> frozenset[str]:
@@ -169,6 +170,7 @@ class Sessions:
         failed, were given up, wait for a person, or are under way. Empty for an id that no
         conversation has.
         """
+        check_name("Sessions.runs({!r})", chat)
         return await self._read(partial(past.runs_of, chat=chat, blobs=self.store))
 
     async def rename(self, chat: str, title: str) -> None:
@@ -283,6 +285,9 @@ class Sessions:
         """Let `sweep` remove a picture or file that was put into the store, from a day from now on,
         where no conversation has it by then: one that was uploaded, say, and never sent.
         """
+        given: object = image
+        if not isinstance(given, Image | File):
+            raise refused("Sessions.note_picture({!r})", given, "is an Image or a File")
         await self._write(partial(gallery.note, thing=image))
 
     async def note(self, run: str, data: str) -> None:
@@ -296,7 +301,9 @@ class Sessions:
 
     async def notes(self, runs: Iterable[str]) -> dict[str, str]:
         """The texts that `note` has kept with these runs, by their ids."""
-        names = list(runs)
+        where = "Sessions.notes({!r})"
+        several = check_several(where, runs, "ids of runs: ['run_1', …]")
+        names = [check_kind(where, each, str, "the id of a run") for each in several]
         return await self._read(partial(run_notes.noted, names=names))
 
     async def sweep(self) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from agentkit import OpenRouter, Run, tool
 from agentkit.emulator import CallTool, Draw, Emulator, Failure, Reply, Say, Think
-from agentkit.errors import AgentkitError, SessionError
+from agentkit.errors import AgentkitError, SessionError, UsageError
 from agentkit.hooks import Asking, Hooks
 from agentkit.sessions import Sessions
 from agentkit.values import Message
@@ -28,6 +28,26 @@ def sessions(database_url: str, bench: Bench) -> Iterator[Sessions]:
     sessions = Sessions(database_url, store=bench.store)
     yield sessions
     sessions.close()
+
+
+@pytest.mark.parametrize("odd", [None, 5, "", "\ud800", ["x"], {"a": 1}, b"x", 10**30, object()])
+async def test_wrong_arguments_are_told_by_name(sessions: Sessions, odd: Any) -> None:
+    """A text where several are wanted is none of them: its letters would be."""
+    for ask in (sessions.fork, sessions.runs, sessions.note_picture):
+        with pytest.raises(UsageError, match=rf"Sessions\.{ask.__name__}\("):
+            await ask(odd)
+    if not isinstance(odd, str):
+        with pytest.raises(UsageError, match=r"Sessions\.notes\("):
+            await sessions.notes([odd])
+    if not isinstance(odd, list | dict):
+        with pytest.raises(UsageError, match=r"Sessions\.notes\("):
+            await sessions.notes(odd)
+        with pytest.raises(UsageError, match=r"Sessions\.budget\(within="):
+            sessions.budget("team", within=odd)
+        with pytest.raises(UsageError, match=r"Sessions\.busy\("):
+            await sessions.busy(odd)
+    with pytest.raises(UsageError, match=r"Sessions\.busy\("):
+        await sessions.busy("ada")
 
 
 async def test_odd_text_is_saved_and_loaded(bench: Bench, sessions: Sessions) -> None:
