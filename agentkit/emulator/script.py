@@ -69,6 +69,9 @@ class Say:
     text: str
     annotations: Sequence[Mapping[str, Any]] = ()
 
+    def __post_init__(self) -> None:
+        _check_kind("text", self.text, str, "words")
+
     __repr__ = _short
 
 
@@ -80,6 +83,11 @@ class Think:
     encrypted: str | None = None
     signature: str | None = None
 
+    def __post_init__(self) -> None:
+        _check_kind("text", self.text, str, "words")
+        for name in ("encrypted", "signature"):
+            _check_kind(name, getattr(self, name), str | None, "words, or None")
+
     __repr__ = _short
 
 
@@ -90,6 +98,19 @@ class CallTool:
     name: str
     arguments: str | Mapping[str, Any] = field(default_factory=dict[str, Any])
     id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_kind("name", self.name, str, "the name of a function")
+        _check_kind("id", self.id, str | None, "words, or None")
+        accepted = "a mapping that JSON can hold, or a string that goes out as it is"
+        _check_kind("arguments", self.arguments, str | Mapping, accepted)
+        try:
+            self.arguments_text()
+        except (TypeError, ValueError, RecursionError) as error:
+            shown = _shown(self.arguments)
+            raise TypeError(
+                f"arguments: {shown} was given ({error}); {accepted} is accepted"
+            ) from None
 
     def arguments_text(self) -> str:
         return (
@@ -127,6 +148,9 @@ class Draw:
     compression: int | None = None
 
     def __post_init__(self) -> None:
+        _check_kind("prompt", self.prompt, str, "words")
+        for name in ("data", "source"):
+            _check_kind(name, getattr(self, name), bytes | None, "the bytes of a picture, or None")
         for place in self.places:
             if place not in PLACES:
                 raise ValueError(
@@ -157,6 +181,11 @@ class UseServerTool:
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
 
+    def __post_init__(self) -> None:
+        _check_kind("tool", self.tool, str, "the type of an output item")
+        _check_kind("fields", self.fields, Mapping, "a mapping")
+        _check_kind("files", self.files, Mapping, "a mapping of names to bytes")
+
     __repr__ = _short
 
 
@@ -173,6 +202,10 @@ class Raw:
     responses: Mapping[str, Any] | None = None
     chat_chunk: Mapping[str, Any] | None = None
     responses_event: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check_kind(each.name, getattr(self, each.name), Mapping | None, "a mapping, or None")
 
     __repr__ = _short
 
@@ -256,7 +289,7 @@ class Reply:
             raise TypeError(f"error: {self.error!r} was given; accepted is Failure(…)")
         _check_timing(self.delay, self.cut_after)
         if self.pause is not None:
-            _check_seconds("pause", self.pause)
+            check_seconds("pause", self.pause)
 
     __repr__ = _short
 
@@ -322,15 +355,21 @@ def _items(content: object) -> tuple[Item, ...]:
     return tuple(found)
 
 
+def _check_kind(name: str, value: object, kind: Any, accepted: str) -> None:
+    """Raises `TypeError` where it is made, not in the middle of a reply."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: {_shown(value)} was given; {accepted} is accepted")
+
+
 def _check_timing(delay: object, cut_after: object) -> None:
-    _check_seconds("delay", delay)
+    check_seconds("delay", delay)
     if cut_after is not None and (
         isinstance(cut_after, bool) or not isinstance(cut_after, int) or cut_after < 0
     ):
         raise ValueError(f"cut_after: {cut_after!r} was given; bytes from 0 are accepted")
 
 
-def _check_seconds(name: str, value: object) -> None:
+def check_seconds(name: str, value: object) -> None:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)

@@ -3,9 +3,9 @@
 import secrets
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 import anyio.to_thread
 import uvicorn
@@ -17,7 +17,15 @@ from agentkit.emulator.files import Parse
 from agentkit.emulator.ids import Ids
 from agentkit.emulator.listed_model import Model
 from agentkit.emulator.painter.studio import Studio
-from agentkit.emulator.script import PLACES, Place, Playable, Rule, Scripted, reply_of
+from agentkit.emulator.script import (
+    PLACES,
+    Place,
+    Playable,
+    Rule,
+    Scripted,
+    check_seconds,
+    reply_of,
+)
 from agentkit.emulator.server.connection import protocol_with
 from agentkit.emulator.server.ledger import Charge
 from agentkit.emulator.server.loopback import is_loopback
@@ -27,6 +35,7 @@ from agentkit.emulator.server.state import RecordedRequest, State
 from agentkit.emulator.server.uvicorn_server import Server
 
 API_KEY = "sk-or-v1-emulator"
+T = TypeVar("T")
 
 
 class Emulator:
@@ -70,6 +79,9 @@ class Emulator:
         port: int = 0,
         faults: Faults | Sequence[Fault] = (),
     ) -> None:
+        _check_address(host, port, api_key)
+        check_seconds("url_ttl", url_ttl)
+        check_seconds("chunk_delay", chunk_delay)
         for place in image_places:
             if place not in PLACES:
                 raise ValueError(
@@ -80,13 +92,19 @@ class Emulator:
         if is_guarded and not api_key:
             api_key = f"{API_KEY}-{secrets.token_hex(16)}"
         self.api_key = api_key or API_KEY
-        self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed=seed)
+        self.faults = (
+            faults
+            if isinstance(faults, Faults)
+            else Faults(_listed("faults", faults, Fault), seed=seed)
+        )
         self._host = host
         self._port = port
         self._studio = Studio(ttl=url_ttl, seed=seed, reads=url_reads)
         self._state = State(
             catalogue=Catalogue(
-                MODELS if models is None else tuple(models), frozenset(unavailable), any_model
+                MODELS if models is None else _listed("models", models, Model),
+                frozenset(_listed("unavailable", unavailable, str)),
+                any_model,
             ),
             studio=self._studio,
             ids=Ids(seed),
@@ -268,6 +286,27 @@ class Emulator:
         at: TracebackType | None,
     ) -> None:
         await anyio.to_thread.run_sync(self.stop)
+
+
+def _check_address(host: object, port: object, api_key: object) -> None:
+    if not isinstance(host, str) or not host:
+        raise TypeError(f"host: {host!r} was given; an address such as '127.0.0.1' is accepted")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port: {port!r} was given; a whole number from 0 to 65535 is accepted")
+    if api_key is not None and not isinstance(api_key, str):
+        raise TypeError("api_key: accepted are a string, and None for any key")
+
+
+def _listed(name: str, given: object, kind: type[T]) -> tuple[T, ...]:
+    """The values of a list. A string would be taken for a list of its letters."""
+    accepted = f"a list of {kind.__name__} is accepted"
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{name}: {given!r:.100} was given; {accepted}")
+    found = tuple(cast("Iterable[object]", given))
+    for each in found:
+        if not isinstance(each, kind):
+            raise TypeError(f"{name}: {each!r:.100} is in it; {accepted}")
+    return cast("tuple[T, ...]", found)
 
 
 def _listen(host: str, port: int) -> socket.socket:
