@@ -161,6 +161,8 @@ def app(
     for name, given in (("budget", budget), ("deps", deps)):
         if given is not None and not callable(given):
             raise refused(f"web.app({name}={{!r}})", given, "is a function of the user's name")
+    if isinstance(models, str) or not isinstance(models, Iterable):
+        raise refused("web.app(models={!r})", models, "is a list of OpenRouter slugs")
     names = tuple(check_model("web.app(models={!r})", each) for each in models)
     options = WebOptions(agent, names, budget, deps, emulator, durable)
     if durable is not None:

@@ -331,3 +331,10 @@ def test_the_agent_and_the_sessions_have_one_store(emulator: Emulator, tmp_path:
     other = Sessions(f"sqlite:///{tmp_path}/chats.db", store=FileImageStore(tmp_path / "other"))
     with pytest.raises(UsageError, match="the same for both"):
         app(agent_for(emulator, tmp_path), sessions=other)
+
+
+@pytest.mark.parametrize("models", ["openai/gpt-5.2", 3])
+def test_models_are_a_list(emulator: Emulator, tmp_path: Path, models: Any) -> None:
+    """One name would be taken for a list of its letters."""
+    with pytest.raises(UsageError, match=r"web.app\(models=.*: accepted is a list"):
+        app(agent_for(emulator, tmp_path), models=models)
