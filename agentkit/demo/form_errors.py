@@ -57,7 +57,7 @@ def _why(path: FieldPath, detail: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return f"unknown, accepted are: {', '.join(_fields_at(path[:-1]))}"
     given = f"given {shown(detail['input'])}, "
-    if path[:1] == ("variables",) and kind in _ACCEPTED:
+    if path[:1] == ("variables",) and len(path) > 1 and kind in _ACCEPTED:
         return f"{given}accepted is text or a number"
     match kind:
         case "literal_error":

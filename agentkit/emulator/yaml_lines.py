@@ -55,6 +55,7 @@ def read_yaml(text: str, limits: YamlLimits) -> tuple[Any, dict[FieldPath, int]]
     Keys are strings as they are written. Raises `YamlError`.
     """
     import yaml
+    from yaml.reader import ReaderError
 
     try:
         _check_events(text, limits)
@@ -64,6 +65,10 @@ def read_yaml(text: str, limits: YamlLimits) -> tuple[Any, dict[FieldPath, int]]
         mark = error.problem_mark or error.context_mark
         detail = " ".join(part for part in (error.context, error.problem) if part)
         raise YamlError("syntax", mark.line + 1 if mark else None, (), detail) from None
+    except ReaderError as error:  # of a character; it has a position and no mark
+        line = text.count("\n", 0, error.position) + 1
+        detail = f"unacceptable character U+{error.character:04X}"
+        raise YamlError("syntax", line, (), detail) from None
     except yaml.YAMLError as error:
         raise YamlError("syntax", None, (), " ".join(str(error).split())) from None
     reader = _Reader(limits, yaml.SafeLoader(""))

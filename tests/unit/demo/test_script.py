@@ -119,7 +119,15 @@ def test_a_small_script_has_sensible_defaults() -> None:
         ),
         (GOOD + "? [a]\n: b\n", "demo.yaml:7: a key in the script is no plain text"),
         (GOOD + "about: [a\n", "demo.yaml:8: this is no YAML: while parsing a flow sequence"),
-        (GOOD + "about: \x07\n", "demo.yaml:1: this is no YAML: unacceptable character"),
+        (GOOD + "about: \x07\n", "demo.yaml:7: this is no YAML: unacceptable character U+0007"),
+        (
+            GOOD + "variables: [a]\n",
+            "demo.yaml:7: field variables: given ['a'], accepted is a mapping",
+        ),
+        (
+            GOOD + "variables: {a: [1]}\n",
+            "demo.yaml:7: field variables.a: given [1], accepted is text or a number",
+        ),
         ("turns: " + "[" * 40, "demo.yaml:1: nested more than 24 deep"),
         (
             GOOD + "settings: !!python/object:os.system {}\n",
