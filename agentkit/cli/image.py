@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentkit.values import Image
 
 app = typer.Typer(
+    cls=given.Subcommands,
     help="Draw and edit pictures.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -6,9 +6,11 @@ import sys
 
 import typer
 
+from agentkit.cli import options as given
 from agentkit.errors import MissingKey, UsageError
 
 app = typer.Typer(
+    cls=given.Subcommands,
     help="Keep the key for OpenRouter.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from agentkit.errors import UsageError
 
@@ -112,6 +112,19 @@ Offline = Annotated[
     bool, typer.Option("--offline", help="Ask an emulator on this machine: no key, no cost.")
 ]
 AskLive = Annotated[bool, typer.Option("--live", help="Ask OpenRouter. This is the default.")]
+
+
+class Subcommands(TyperGroup):
+    """The commands below a command: a word that is none of them is told with those that are."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names. Raises `UsageError`."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            accepted = " and ".join(self.commands)
+            raise UsageError(
+                f"No such command: {ctx.info_name} {args[0]!r:.80}; accepted are {accepted}"
+            )
+        return super().resolve_command(ctx, args)
 
 
 class PairedOptions(TyperCommand):

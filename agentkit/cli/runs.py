@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from agentkit.integrations.dbos.states import Status
 
 T = TypeVar("T")
-app = typer.Typer(help="Look after durable runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    cls=given.Subcommands,
+    help="Look after durable runs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a run.")]
 
 

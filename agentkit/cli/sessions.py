@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentkit.values import Message
 
 app = typer.Typer(
+    cls=given.Subcommands,
     help="Look after kept conversations.",
     no_args_is_help=True,
     rich_markup_mode=None,

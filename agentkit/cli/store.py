@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentkit.images.store import ImageStore
 
 app = typer.Typer(
+    cls=given.Subcommands,
     help="Look after the kept pictures.",
     no_args_is_help=True,
     rich_markup_mode=None,

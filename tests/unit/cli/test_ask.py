@@ -234,6 +234,8 @@ def test_an_agent_that_cannot_be_used(home: Path, name: str, told: str) -> None:
         (["Hello there", "-m", "openai/gpt-5.22", "--offline"], 2, "did you mean openai/gpt-5.2"),
         (["Hello there", "--budget", "0.00001", "--offline"], 1, "at least --budget 0."),
         (["modls"], 2, "No such command 'modls'. Did you mean 'models'?"),
+        (["image", "fox"], 2, "No such command: image 'fox'; accepted are draw and edit"),
+        (["keys", "sett"], 2, "No such command: keys 'sett'; accepted are set"),
         (["emulater", "--offline"], 2, "Did you mean 'emulator'?"),
         ([""], 2, "nothing to ask"),
         ([], 2, "nothing to ask"),
