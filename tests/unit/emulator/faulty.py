@@ -1,5 +1,6 @@
 """Requests to an emulator with faults, on a raw socket."""
 
+import contextlib
 import json
 import re
 import socket
@@ -23,10 +24,12 @@ def raw(
     body=None,
     *,
     path: str = "/chat/completions",
-    wait: float = 3,
     sent: int | None = None,
 ):
-    """All that comes over a plain socket, and how it ended: `fin`, `rst` or `silence`."""
+    """All that comes over a plain socket, and how it ended: `fin`, `rst` or `silence`. It is silent
+    when a stall has begun, before which all that comes has been sent, and nothing more comes.
+    """
+    stalls = emulator.faults.stalls
     port = int(emulator.origin.rpartition(":")[2])
     content = json.dumps(body if body is not None else HELLO).encode()
     head = (
@@ -35,17 +38,28 @@ def raw(
     ).encode()
     received = bytearray()
     with socket.socket() as connection:
-        connection.settimeout(wait)
+        connection.settimeout(GUARD)
         try:
             connection.connect(("127.0.0.1", port))
             connection.sendall(head + content[:sent])
-            while data := connection.recv(65536):
+            connection.settimeout(0.1)
+            while data := _next(emulator, connection, stalls):
                 received += data
-        except TimeoutError:
-            return bytes(received), "silence"
         except (ConnectionResetError, BrokenPipeError):
             return bytes(received), "rst"
-    return bytes(received), "fin"
+    return bytes(received), "silence" if data is None else "fin"
+
+
+def _next(emulator: Emulator, connection: socket.socket, stalls: int) -> bytes | None:
+    """What comes next; None when a stall has begun and nothing came."""
+    end = time.monotonic() + GUARD
+    while time.monotonic() < end:
+        has_begun = emulator.faults.stalls > stalls
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(65536)
+        if has_begun:
+            return None
+    raise AssertionError("nothing came, and no stall began")
 
 
 def until(condition) -> None:

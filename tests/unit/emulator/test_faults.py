@@ -33,7 +33,7 @@ from tests.unit.emulator.faulty import BODIES, HELLO, body_of, raw, until
 @pytest.mark.parametrize("byte", [0, 1, 15, 40, 300])
 def test_a_response_ends_at_a_byte(emulator, action: str, ending: str, byte: int) -> None:
     emulator.faults.add(Fault(socket=Socket(action, byte=byte)))
-    received, how = raw(emulator, wait=0.15 if action == "stall" else 3)
+    received, how = raw(emulator)
     assert (len(received), how) == (byte, ending)
 
 
@@ -43,9 +43,7 @@ def test_a_response_ends_at_a_byte(emulator, action: str, ending: str, byte: int
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_body_ends_at_a_byte(emulator, action: str, ending: str, stream: bool) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="body", byte=57)))
-    received, how = raw(
-        emulator, {**HELLO, "stream": stream}, wait=0.15 if action == "stall" else 3
-    )
+    received, how = raw(emulator, {**HELLO, "stream": stream})
     assert (len(body_of(received)), how) == (57, ending)
 
 
@@ -54,7 +52,7 @@ def test_a_body_ends_at_a_byte(emulator, action: str, ending: str, stream: bool)
 )
 def test_a_connection_ends_as_soon_as_it_stands(emulator, action: str, ending: str) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="accept"), when=When(times=1)))
-    assert raw(emulator, wait=0.15 if action == "stall" else 3) == (b"", ending)
+    assert raw(emulator) == (b"", ending)
     assert emulator.requests == emulator.posts == []
     assert raw(emulator)[0].startswith(b"HTTP/1.1 200")
 
@@ -64,7 +62,7 @@ def test_a_connection_ends_as_soon_as_it_stands(emulator, action: str, ending: s
 )
 def test_a_request_breaks_off_on_its_way(emulator, action: str, ending: str) -> None:
     emulator.faults.add(Fault(socket=Socket(action, at="request", byte=20)))
-    received, how = raw(emulator, wait=0.15 if action == "stall" else 3, sent=30)
+    received, how = raw(emulator, sent=30)
     assert (received, how) == (b"", ending)
     assert emulator.requests == []
     if action != "stall":
@@ -225,9 +223,7 @@ def test_an_error_body_that_is_cut_or_stalls_or_is_large(emulator) -> None:
         Fault(status=Status(502), socket=Socket("stall", at="body", byte=10), when=When(nth=2)),
         Fault(status=Status(502, fill=3_000_000), when=When(nth=3)),
     )
-    assert [
-        (len(body_of(text)), how) for text, how in (raw(emulator), raw(emulator, wait=0.15))
-    ] == [
+    assert [(len(body_of(text)), how) for text, how in (raw(emulator), raw(emulator))] == [
         (10, "fin"),
         (10, "silence"),
     ]
