@@ -82,12 +82,7 @@ class Emulator:
         _check_address(host, port, api_key)
         check_seconds("url_ttl", url_ttl)
         check_seconds("chunk_delay", chunk_delay)
-        for place in image_places:
-            if place not in PLACES:
-                raise ValueError(
-                    f"image_places: {place!r} is no place for an image; "
-                    f"accepted: {', '.join(PLACES)}"
-                )
+        _check_places(image_places)
         is_guarded = not is_loopback(host)
         if is_guarded and not api_key:
             api_key = f"{API_KEY}-{secrets.token_hex(16)}"
@@ -295,6 +290,14 @@ def _check_address(host: object, port: object, api_key: object) -> None:
         raise ValueError(f"port: {port!r} was given; a whole number from 0 to 65535 is accepted")
     if api_key is not None and not isinstance(api_key, str):
         raise TypeError("api_key: accepted are a string, and None for any key")
+
+
+def _check_places(given: Sequence[Place]) -> None:
+    for place in given:
+        if place not in PLACES:
+            raise ValueError(
+                f"image_places: {place!r} is no place for an image; accepted: {', '.join(PLACES)}"
+            )
 
 
 def _listed(name: str, given: object, kind: type[T]) -> tuple[T, ...]:
