@@ -241,7 +241,9 @@ async def test_a_scheduled_run_begins_when_the_database_is_back(
         for each in await durable.list():
             assert (await durable.result(each.id, timeout=GUARD)).status == "completed"
     ended = executed(case, f"SELECT status FROM {flows(case)} WHERE name = 'agentkit.scheduled'")
-    assert {status for (status,) in ended} == {"SUCCESS"}
+    statuses = {status for (status,) in ended}  # one may just have been due
+    assert "SUCCESS" in statuses
+    assert "ERROR" not in statuses
     await durable.close()
 
 
