@@ -412,7 +412,7 @@ class _Work:
             async with opened(self._call, studio.ledger) as call:
                 return await self._drawn(request, parents, context, log, call)
         except BadRequest as error:
-            if has_catalogue:
+            if self._checking and has_catalogue:
                 await suggest_drawer(error, request.model, studio.catalogue)
             raise
         finally:
