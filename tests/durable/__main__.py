@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import get_args
 
+from agentkit.integrations.dbos.handlings import Handlings
 from tests.durable import loads, others
 from tests.durable.kills import Found, Kept, killed, taken_over
 
@@ -55,7 +56,7 @@ def _add(total: Found, found: Found) -> None:
 
 
 def _over(kept: Kept, _: argparse.Namespace) -> bool:
-    found, adopted, done = taken_over(kept)
+    found, adopted, done = taken_over(kept, quiet=Handlings().quiet_seconds)
     print(f"  adopted after {adopted:.2f} s, done after {done:.2f} s; {found}", flush=True)
     return found.is_right and adopted < 3 and done < 10
 

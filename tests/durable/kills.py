@@ -167,15 +167,17 @@ def _words(plan: Plan, name: str, code: int | None) -> str:
     return f"{plan.kill}: the {name} worker ended with {code}: {said}"
 
 
-def taken_over(kept: Kept) -> tuple[Found, float, float]:
+def taken_over(kept: Kept, *, quiet: float = 0.0) -> tuple[Found, float, float]:
     """Kill a worker in its tool while another one lives: what was bought twice, and the seconds
-    until its runs were taken over, and until all of them had ended.
+    until its runs were taken over, and until all of them had ended. The database has been up for
+    `quiet` seconds by then: right after its start nobody takes runs over.
     """
     with tempfile.TemporaryDirectory() as name, Emulator(seed=3) as emulator:
         folder = Path(name)
         with database(kept, folder) as url:
             plan = Plan(url, emulator.base_url, folder, None, in_tool := True)
             assert in_tool
+            time.sleep(quiet)
             return asyncio.run(_taken_over(plan, emulator))
 
 
