@@ -12,9 +12,8 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
-from agentkit._check import refused
+from agentkit._check import check_several, refused
 from agentkit.errors import UsageError
 
 LEAST_TOKEN = 16
@@ -26,7 +25,7 @@ _HOST = re.compile(
     r"(?:(https?)://)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?"
 )
 _HOSTS = (
-    "is a list of names with their ports, such as 'chat.example.org' (for HTTPS), "
+    "a list of names with their ports, such as 'chat.example.org' (for HTTPS), "
     "'chat.example.org:8443' or 'http://box.local:8080'"
 )
 
@@ -78,15 +77,14 @@ class Head:
 
 def read_hosts(where: str, hosts: object) -> tuple[Site, ...]:
     """The sites of `hosts=…`. Raises `UsageError`."""
-    if isinstance(hosts, str | bytes) or not isinstance(hosts, Iterable):
-        raise refused(where, hosts, _HOSTS)
-    return tuple(_site(where, each) for each in cast("Iterable[object]", hosts))
+    several = check_several(where, hosts, _HOSTS)
+    return tuple([_site(where, each) for each in several])
 
 
 def _site(where: str, host: object) -> Site:
     found = _HOST.fullmatch(host.lower()) if isinstance(host, str) else None
     if found is None or int(found[3] or 1) not in range(1, 65536):
-        raise refused(where, host, _HOSTS)
+        raise refused(where, host, f"is {_HOSTS}")
     scheme = found[1] or "https"
     port = int(found[3]) if found[3] else None
     shown = "" if port is None or port == DEFAULT_PORTS[scheme] else f":{port}"

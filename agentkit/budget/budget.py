@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import cast
 
-from agentkit._check import argument, check_kind, check_number, refused
+from agentkit._check import argument, check_kind, check_number, check_several
 from agentkit.budget.account import Account, covers, guard, images_left, usd_left
 from agentkit.budget.hold import Hold
 from agentkit.budget.kept import (
@@ -35,11 +34,10 @@ def check_limits(
 
 def _checked(within: object) -> list[Budget]:
     """The budgets of a list, in which None is none. Raises `UsageError`."""
-    accepted = "is a list of Budget(…)"
-    if not isinstance(within, Iterable):
-        raise refused("Budget(within={!r})", within, accepted)
-    given = [each for each in cast("Iterable[object]", within) if each is not None]
-    return [check_kind("Budget(within=[{!r}])", each, Budget, accepted) for each in given]
+    accepted = "a list of Budget(…)"
+    given = check_several("Budget(within={!r})", within, accepted)
+    where = "Budget(within=[{!r}])"
+    return [check_kind(where, each, Budget, accepted) for each in given if each is not None]
 
 
 class Budget:

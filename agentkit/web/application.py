@@ -14,7 +14,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from agentkit._check import check_kind, check_model, check_optional, refused
+from agentkit._check import (
+    check_kind,
+    check_model,
+    check_optional,
+    check_several,
+    refused,
+)
 from agentkit.agent import Agent
 from agentkit.errors import UsageError
 from agentkit.sessions import Sessions
@@ -161,9 +167,9 @@ def app(
     for name, given in (("budget", budget), ("deps", deps)):
         if given is not None and not callable(given):
             raise refused(f"web.app({name}={{!r}})", given, "is a function of the user's name")
-    if isinstance(models, str) or not isinstance(models, Iterable):
-        raise refused("web.app(models={!r})", models, "is a list of OpenRouter slugs")
-    names = tuple(check_model("web.app(models={!r})", each) for each in models)
+    where = "web.app(models={!r})"
+    slugs = check_several(where, models, "a list of OpenRouter slugs")
+    names = tuple([check_model(where, each) for each in slugs])
     options = WebOptions(agent, names, budget, deps, emulator, durable)
     if durable is not None:
         _check_durable(options, sessions)
